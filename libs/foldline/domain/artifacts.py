@@ -1,0 +1,23 @@
+"""Artifacts as facts: what was stored, never the bytes."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from foldline.domain.spec import Json
+
+INLINE_LIMIT_BYTES = 64 * 1024
+"""JSON values up to this size travel in events; everything larger by digest alone (claim check)."""
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Mirror of foldline.api.event.v1.Artifact."""
+
+    digest: str
+    type: str
+    encoding: str
+    size_bytes: int = 0
+    value: Json | UnsetType = UNSET
+    summary: dict[str, Json] = {}
+    filename: str = ""

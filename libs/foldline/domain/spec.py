@@ -1,0 +1,131 @@
+"""What an author declares: a graph of steps with typed parameters.
+
+Each struct mirrors the message of the same name in foldline.api.workflow.v1, field for field; the proto has
+the meaning of every field. `tests/unit/wire` holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+Json = Any
+"""A JSON value: None, bool, int, float, str, list or dict with str keys."""
+
+ValueType = Literal["any", "int", "float", "str", "bool", "json", "array", "table", "model", "image", "file"]
+ParameterType = Literal["int", "float", "str", "bool", "json"]
+StepKind = Literal["function", "condition"]
+Operator = Literal["==", "!=", ">", ">=", "<", "<=", "in", "and", "or", "not"]
+
+
+class Declared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Base of everything that an author declares."""
+
+
+class Parameter(Declared, kw_only=True):
+    name: str
+    type: ParameterType
+    title: str = ""
+    description: str = ""
+    default: Json | UnsetType = UNSET
+    minimum: float | UnsetType = UNSET
+    maximum: float | UnsetType = UNSET
+    choices: tuple[Json, ...] = ()
+
+    @property
+    def is_required(self) -> bool:
+        return self.default is UNSET
+
+
+class OutputRef(Declared, kw_only=True):
+    step: str
+    name: str
+    path: tuple[str, ...] = ()
+
+
+class Binding(Declared, kw_only=True):
+    """Where a value comes from; exactly one field is set."""
+
+    value: Json | UnsetType = UNSET
+    parameter: str | UnsetType = UNSET
+    output: OutputRef | UnsetType = UNSET
+
+
+class Expression(Declared, kw_only=True):
+    """A comparison (left, right) or a combination (terms)."""
+
+    op: Operator
+    left: Binding | UnsetType = UNSET
+    right: Binding | UnsetType = UNSET
+    terms: tuple[Expression, ...] = ()
+
+
+class Function(Declared, kw_only=True):
+    module: str
+    name: str
+
+
+class Output(Declared, kw_only=True):
+    name: str
+    type: ValueType = "any"
+
+
+class Guard(Declared, kw_only=True):
+    step: str
+    branch: bool = False
+
+
+class Retry(Declared, kw_only=True):
+    max_attempts: int = 0
+    delay_seconds: float = 0.0
+    multiplier: float = 0.0
+    max_delay_seconds: float = 0.0
+    never_after: tuple[str, ...] = ()
+
+
+class Timeouts(Declared, kw_only=True):
+    run_seconds: float = 0.0
+    grace_seconds: float = 0.0
+
+
+class Resources(Declared, kw_only=True):
+    pool: str = ""
+    cpu: float = 0.0
+    memory_bytes: int = 0
+
+
+class Step(Declared, kw_only=True):
+    name: str
+    kind: StepKind
+    title: str = ""
+    description: str = ""
+    function: Function | UnsetType = UNSET
+    inputs: dict[str, Binding] = {}
+    input_types: dict[str, ValueType] = {}
+    outputs: tuple[Output, ...] = ()
+    after: tuple[str, ...] = ()
+    guards: tuple[Guard, ...] = ()
+    condition: Expression | UnsetType = UNSET
+    retry: Retry = Retry()
+    timeouts: Timeouts = Timeouts()
+    resources: Resources = Resources()
+    allow_pickle: bool = False
+
+
+class Graph(Declared, kw_only=True):
+    name: str
+    title: str = ""
+    description: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    steps: tuple[Step, ...] = ()
+    outputs: dict[str, Binding] = {}
+
+
+class Environment(Declared, kw_only=True):
+    """The locked packages of a release; digest = sha256 of its canonical JSON (`releases.canonical`)."""
+
+    python: str
+    requirements: tuple[str, ...] = ()
+    lock: str = ""

@@ -1,0 +1,92 @@
+"""What schedulers and executors say to each other. Mirrors of foldline.api.executor.v1 (work.proto)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from foldline.domain.artifacts import Artifact
+from foldline.domain.failures import Failure
+from foldline.domain.spec import Function, Json, Output, Resources, Timeouts
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of every message."""
+
+
+class AttemptKey(Message, kw_only=True):
+    run_id: str
+    step: str
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"{self.run_id}/{self.step}/{self.attempt}"
+
+
+class Input(Message, kw_only=True):
+    value: Json | UnsetType = UNSET
+    artifact: Artifact | UnsetType = UNSET
+
+
+class Work(Message, kw_only=True):
+    key: AttemptKey
+    workspace: str
+    workflow: str
+    partition: int = 0
+    function: Function
+    bundle: str = ""
+    environment: str = ""
+    inputs: dict[str, Input] = {}
+    outputs: tuple[Output, ...] = ()
+    timeouts: Timeouts = Timeouts()
+    resources: Resources = Resources()
+    allow_pickle: bool = False
+
+
+class StopAttempt(Message, kw_only=True):
+    key: AttemptKey
+    grace_seconds: float = 0.0
+
+
+class Report(Message, kw_only=True):
+    key: AttemptKey
+    session: str
+    kind: str
+    outputs: dict[str, Artifact] = {}
+    reads: tuple[str, ...] = ()
+    failure: Failure | UnsetType = UNSET
+    seconds: float = 0.0
+    max_rss_bytes: int = 0
+    log_lines: int = 0
+
+
+class ReportAck(Message, kw_only=True):
+    key: AttemptKey
+    kind: str
+
+
+class Heartbeat(Message, kw_only=True):
+    session: str
+    name: str
+    region: str
+    pool: str
+    slots: int = 0
+    draining: bool = False
+    held: tuple[AttemptKey, ...] = ()
+    replaces: str = ""
+    leaving: bool = False
+
+
+class LogEntry(Message, kw_only=True):
+    number: int
+    time: datetime
+    stream: str
+    text: str = ""
+
+
+class LogChunk(Message, kw_only=True):
+    key: AttemptKey
+    lines: tuple[LogEntry, ...] = ()
+    end: bool = False
