@@ -1,0 +1,31 @@
+"""From a scheduled attempt to the work order that its executor gets."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from foldline.domain.run import RunState
+from foldline.domain.values import input_of
+from foldline.domain.work import AttemptKey, Work
+
+
+def work_for(state: RunState, step: str, partition: int = 0) -> Work:
+    """The order for the newest attempt of `step`. The step's inputs were found resolvable when it became
+    ready, and what has been produced never changes, so this cannot fail for a scheduled step."""
+    declared = state.plan.step(step)
+    assert declared.function is not UNSET
+    created = state.created
+    return Work(
+        key=AttemptKey(run_id=created.run_id, step=step, attempt=len(state.step(step).attempts)),
+        workspace=created.workspace,
+        workflow=created.workflow,
+        partition=partition,
+        function=declared.function,
+        bundle=created.bundle,
+        environment=created.environment,
+        inputs={name: input_of(state, binding) for name, binding in declared.inputs.items()},
+        outputs=declared.outputs,
+        timeouts=declared.timeouts,
+        resources=declared.resources,
+        allow_pickle=declared.allow_pickle,
+    )
