@@ -111,7 +111,7 @@ def _order(needs: tuple[tuple[int, ...], ...], feeds: list[list[int]]) -> tuple[
         for other in feeds[place]:
             open_needs[other] -= 1
             if open_needs[other] == 0:
-                order.append(other)  # noqa: B909  # the list is the queue of Kahn's algorithm
+                order.append(other)  # the list is the queue of Kahn's algorithm
     return tuple(order)
 
 
@@ -147,8 +147,9 @@ def _check_names(graph: Graph) -> Iterator[Problem]:
     named = [("workflow", [graph.name])]
     named.append(("parameter", [parameter.name for parameter in graph.parameters]))
     named.append(("step", [step.name for step in graph.steps]))
-    for step in graph.steps:
-        named.append((f"step {step.name}, output", [output.name for output in step.outputs]))
+    named.extend(
+        (f"step {step.name}, output", [output.name for output in step.outputs]) for step in graph.steps
+    )
     for what, names in named:
         for name, count in Counter(names).items():
             if not NAME.fullmatch(name):

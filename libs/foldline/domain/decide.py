@@ -189,7 +189,7 @@ def _request_stop(decision: Decision, command: RequestStop) -> None:
 def _fail_attempt(decision: Decision, event: ev.AttemptFailed, jitter: float) -> None:
     decision.add(event)
     step = decision.state.step(event.step)
-    if decision.state.status == "stopping" or event.failure.kind == "stopped":
+    if decision.state.status == "stopping":
         decision.add(ev.StepStopped(step=step.name))
     elif (delay := _retry_delay(decision.state, step, event.failure, jitter)) is not None:
         at = decision.now + timedelta(seconds=delay)
@@ -236,7 +236,7 @@ def _settle(decision: Decision, places: Iterable[int]) -> None:
         event = _own_decision(decision.state, step)
         if event is not None:
             decision.add(event)
-            queue.extend(decision.state.plan.feeds[place])  # noqa: B909  # the list is the queue
+            queue.extend(decision.state.plan.feeds[place])  # the list is the queue
     _finish(decision)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-#: Kinds whose loss is the platform's: they do not use up the user's attempts.
-INFRASTRUCTURE_KINDS = frozenset({"lost", "infrastructure"})
+#: Kinds whose loss is the platform's: they do not use up the user's attempts. "stopped" is among them since
+#: an attempt that was stopped although its run goes on was stopped by an executor that had to leave.
+INFRASTRUCTURE_KINDS = frozenset({"lost", "infrastructure", "stopped"})
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

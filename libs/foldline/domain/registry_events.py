@@ -9,7 +9,7 @@ from foldline.domain.run_events import Event
 from foldline.domain.spec import Graph, Json
 
 
-class WorkspaceCreated(Event, kw_only=True):
+class WorkspaceCreated(Event, frozen=True, kw_only=True):
     workspace: str
     title: str = ""
 
@@ -20,14 +20,14 @@ class ImportSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     version: str
 
 
-class WorkflowCreated(Event, kw_only=True):
+class WorkflowCreated(Event, frozen=True, kw_only=True):
     workspace: str
     workflow: str
     region: str
     source: ImportSource | UnsetType = UNSET
 
 
-class ReleaseCreated(Event, kw_only=True):
+class ReleaseCreated(Event, frozen=True, kw_only=True):
     release: str
     graph: Graph
     bundle: str = ""
@@ -35,12 +35,12 @@ class ReleaseCreated(Event, kw_only=True):
     docs: str = ""
 
 
-class WorkflowReleased(Event, kw_only=True):
+class WorkflowReleased(Event, frozen=True, kw_only=True):
     release: str
     number: int
 
 
-class WorkflowConfigured(Event, kw_only=True):
+class WorkflowConfigured(Event, frozen=True, kw_only=True):
     values: dict[str, Json] = {}
 
 
@@ -49,7 +49,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
 
 
-class AssetPublished(Event, kw_only=True):
+class AssetPublished(Event, frozen=True, kw_only=True):
     publisher: str
     asset: str
     version: str
@@ -59,19 +59,19 @@ class AssetPublished(Event, kw_only=True):
     agreements: tuple[Agreement, ...] = ()
 
 
-class AssetVisibilityChanged(Event, kw_only=True):
+class AssetVisibilityChanged(Event, frozen=True, kw_only=True):
     visibility: str
     workspaces: tuple[str, ...] = ()
 
 
-class Subscribed(Event, kw_only=True):
+class Subscribed(Event, frozen=True, kw_only=True):
     workspace: str
     publisher: str
     asset: str
     accepted: dict[str, str] = {}
 
 
-class Unsubscribed(Event, kw_only=True):
+class Unsubscribed(Event, frozen=True, kw_only=True):
     pass
 
 

@@ -15,7 +15,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of every event. Its class name is the event's type in the ledger and in the protos."""
 
 
-class RunCreated(Event, kw_only=True):
+class RunCreated(Event, frozen=True, kw_only=True):
     run_id: str
     workspace: str
     workflow: str
@@ -27,31 +27,31 @@ class RunCreated(Event, kw_only=True):
     environment: str = ""
 
 
-class ConditionDecided(Event, kw_only=True):
+class ConditionDecided(Event, frozen=True, kw_only=True):
     step: str
     result: bool = False
     explanation: str = ""
 
 
-class StepSkipped(Event, kw_only=True):
+class StepSkipped(Event, frozen=True, kw_only=True):
     step: str
     reason: str
     because: str = ""
 
 
-class StepScheduled(Event, kw_only=True):
+class StepScheduled(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     executor: str
 
 
-class AttemptStarted(Event, kw_only=True):
+class AttemptStarted(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     executor: str
 
 
-class AttemptSucceeded(Event, kw_only=True):
+class AttemptSucceeded(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     outputs: dict[str, Artifact] = {}
@@ -61,7 +61,7 @@ class AttemptSucceeded(Event, kw_only=True):
     log_lines: int = 0
 
 
-class AttemptFailed(Event, kw_only=True):
+class AttemptFailed(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     failure: Failure
@@ -70,39 +70,39 @@ class AttemptFailed(Event, kw_only=True):
     log_lines: int = 0
 
 
-class RetryScheduled(Event, kw_only=True):
+class RetryScheduled(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     at: datetime
 
 
-class StepFailed(Event, kw_only=True):
+class StepFailed(Event, frozen=True, kw_only=True):
     step: str
     failure: Failure
 
 
-class StepStopped(Event, kw_only=True):
+class StepStopped(Event, frozen=True, kw_only=True):
     step: str
 
 
-class RunStopRequested(Event, kw_only=True):
+class RunStopRequested(Event, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class RunCompleted(Event, kw_only=True):
+class RunCompleted(Event, frozen=True, kw_only=True):
     outputs: dict[str, Artifact] = {}
 
 
-class RunFailed(Event, kw_only=True):
+class RunFailed(Event, frozen=True, kw_only=True):
     step: str
     failure: Failure
 
 
-class RunStopped(Event, kw_only=True):
+class RunStopped(Event, frozen=True, kw_only=True):
     pass
 
 
-class ReportIgnored(Event, kw_only=True):
+class ReportIgnored(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     report: str

@@ -24,7 +24,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     """Base of everything that an author declares."""
 
 
-class Parameter(Declared, kw_only=True):
+class Parameter(Declared, frozen=True, kw_only=True):
     name: str
     type: ParameterType
     title: str = ""
@@ -39,13 +39,13 @@ class Parameter(Declared, kw_only=True):
         return self.default is UNSET
 
 
-class OutputRef(Declared, kw_only=True):
+class OutputRef(Declared, frozen=True, kw_only=True):
     step: str
     name: str
     path: tuple[str, ...] = ()
 
 
-class Binding(Declared, kw_only=True):
+class Binding(Declared, frozen=True, kw_only=True):
     """Where a value comes from; exactly one field is set."""
 
     value: Json | UnsetType = UNSET
@@ -53,7 +53,7 @@ class Binding(Declared, kw_only=True):
     output: OutputRef | UnsetType = UNSET
 
 
-class Expression(Declared, kw_only=True):
+class Expression(Declared, frozen=True, kw_only=True):
     """A comparison (left, right) or a combination (terms)."""
 
     op: Operator
@@ -62,22 +62,22 @@ class Expression(Declared, kw_only=True):
     terms: tuple[Expression, ...] = ()
 
 
-class Function(Declared, kw_only=True):
+class Function(Declared, frozen=True, kw_only=True):
     module: str
     name: str
 
 
-class Output(Declared, kw_only=True):
+class Output(Declared, frozen=True, kw_only=True):
     name: str
     type: ValueType = "any"
 
 
-class Guard(Declared, kw_only=True):
+class Guard(Declared, frozen=True, kw_only=True):
     step: str
     branch: bool = False
 
 
-class Retry(Declared, kw_only=True):
+class Retry(Declared, frozen=True, kw_only=True):
     max_attempts: int = 0
     delay_seconds: float = 0.0
     multiplier: float = 0.0
@@ -85,18 +85,18 @@ class Retry(Declared, kw_only=True):
     never_after: tuple[str, ...] = ()
 
 
-class Timeouts(Declared, kw_only=True):
+class Timeouts(Declared, frozen=True, kw_only=True):
     run_seconds: float = 0.0
     grace_seconds: float = 0.0
 
 
-class Resources(Declared, kw_only=True):
+class Resources(Declared, frozen=True, kw_only=True):
     pool: str = ""
     cpu: float = 0.0
     memory_bytes: int = 0
 
 
-class Step(Declared, kw_only=True):
+class Step(Declared, frozen=True, kw_only=True):
     name: str
     kind: StepKind
     title: str = ""
@@ -114,7 +114,7 @@ class Step(Declared, kw_only=True):
     allow_pickle: bool = False
 
 
-class Graph(Declared, kw_only=True):
+class Graph(Declared, frozen=True, kw_only=True):
     name: str
     title: str = ""
     description: str = ""
@@ -123,7 +123,7 @@ class Graph(Declared, kw_only=True):
     outputs: dict[str, Binding] = {}
 
 
-class Environment(Declared, kw_only=True):
+class Environment(Declared, frozen=True, kw_only=True):
     """The locked packages of a release; digest = sha256 of its canonical JSON (`releases.canonical`)."""
 
     python: str

@@ -16,7 +16,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of every message."""
 
 
-class AttemptKey(Message, kw_only=True):
+class AttemptKey(Message, frozen=True, kw_only=True):
     run_id: str
     step: str
     attempt: int
@@ -25,12 +25,12 @@ class AttemptKey(Message, kw_only=True):
         return f"{self.run_id}/{self.step}/{self.attempt}"
 
 
-class Input(Message, kw_only=True):
+class Input(Message, frozen=True, kw_only=True):
     value: Json | UnsetType = UNSET
     artifact: Artifact | UnsetType = UNSET
 
 
-class Work(Message, kw_only=True):
+class Work(Message, frozen=True, kw_only=True):
     key: AttemptKey
     workspace: str
     workflow: str
@@ -45,12 +45,12 @@ class Work(Message, kw_only=True):
     allow_pickle: bool = False
 
 
-class StopAttempt(Message, kw_only=True):
+class StopAttempt(Message, frozen=True, kw_only=True):
     key: AttemptKey
     grace_seconds: float = 0.0
 
 
-class Report(Message, kw_only=True):
+class Report(Message, frozen=True, kw_only=True):
     key: AttemptKey
     session: str
     kind: str
@@ -62,12 +62,12 @@ class Report(Message, kw_only=True):
     log_lines: int = 0
 
 
-class ReportAck(Message, kw_only=True):
+class ReportAck(Message, frozen=True, kw_only=True):
     key: AttemptKey
     kind: str
 
 
-class Heartbeat(Message, kw_only=True):
+class Heartbeat(Message, frozen=True, kw_only=True):
     session: str
     name: str
     region: str
@@ -79,14 +79,14 @@ class Heartbeat(Message, kw_only=True):
     leaving: bool = False
 
 
-class LogEntry(Message, kw_only=True):
+class LogEntry(Message, frozen=True, kw_only=True):
     number: int
     time: datetime
     stream: str
     text: str = ""
 
 
-class LogChunk(Message, kw_only=True):
+class LogChunk(Message, frozen=True, kw_only=True):
     key: AttemptKey
     lines: tuple[LogEntry, ...] = ()
     end: bool = False
