@@ -1,0 +1,83 @@
+"""Errors as gRPC statuses and back, so that a client raises the error that the service raised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
+
+from foldline.domain.errors import FoldlineError, Kind
+
+DOMAIN = "foldline"
+RETRY_SECONDS = 1
+_DETAILS_KEY = "grpc-status-details-bin"
+
+CODES = {
+    Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    Kind.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Kind.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
+    Kind.CONFLICT: grpc.StatusCode.ABORTED,
+    Kind.PRECONDITION: grpc.StatusCode.FAILED_PRECONDITION,
+    Kind.OUT_OF_RANGE: grpc.StatusCode.OUT_OF_RANGE,
+    Kind.EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Kind.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Kind.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
+    Kind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Kind.INTERNAL: grpc.StatusCode.INTERNAL,
+}
+
+_KINDS = {
+    **{code: kind for kind, code in CODES.items()},
+    grpc.StatusCode.DEADLINE_EXCEEDED: Kind.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED: Kind.UNAVAILABLE,
+}
+
+
+def to_status(error: Exception) -> status_pb2.Status | None:
+    """The rich status of an error of ours: ErrorInfo, and RetryInfo where trying again may help.
+
+    None for any other exception; the server then answers INTERNAL and logs it.
+    """
+    if not isinstance(error, FoldlineError):
+        return None
+    number: int = CODES[error.kind].value[0]
+    status = status_pb2.Status(code=number, message=error.message)
+    fields = {key: str(value) for key, value in error.fields.items()}
+    status.details.add().Pack(
+        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=fields)
+    )
+    if error.kind is Kind.UNAVAILABLE:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.seconds = RETRY_SECONDS
+        status.details.add().Pack(retry)
+    return status
+
+
+def from_rpc_error(error: grpc.RpcError) -> FoldlineError:
+    """The error that the service raised; for one that no service of ours raised, the nearest there is."""
+    code = error.code()
+    details = error.details() or ""
+    kind = _KINDS.get(code, Kind.INTERNAL)
+    info = _error_info(error)
+    if info is None:
+        return FoldlineError(kind, code.name, details or code.name.lower().replace("_", " "))
+    # Data under the names of our constructor's own arguments cannot be passed on as keywords.
+    fields = {key: value for key, value in info.metadata.items() if key not in {"kind", "reason", "message"}}
+    return FoldlineError(kind, info.reason, details, **fields)
+
+
+def _error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo | None:
+    metadata: Iterable[tuple[str, bytes]] = error.trailing_metadata() or ()  # type: ignore[assignment]
+    for key, value in metadata:
+        if key == _DETAILS_KEY:
+            try:
+                status = status_pb2.Status.FromString(value)
+            except DecodeError:
+                return None
+            for detail in status.details:
+                info = error_details_pb2.ErrorInfo()
+                if detail.Unpack(info) and info.domain == DOMAIN:
+                    return info
+    return None

@@ -1,0 +1,232 @@
+"""Structs to protobuf messages and back, for any pair that mirrors one another field for field.
+
+Driven by the message's descriptor alone, so there is nothing to keep in step by hand; the result is the same
+as going through the proto3 JSON mapping, which `tests/unit/wire` proves. JSON numbers inside
+google.protobuf.Value are doubles: whole ones come back as int, and whole numbers beyond 2**53 lose digits
+(the ledger's own text, `payload_json`, does not).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import ListValue, Value
+from google.protobuf.struct_pb2 import Struct as ProtoStruct
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from foldline.domain.errors import FoldlineError, Kind
+
+M = TypeVar("M", bound=Message)
+S = TypeVar("S", bound=msgspec.Struct)
+
+_EXACT = 2.0**53
+
+
+def to_message(value: msgspec.Struct | Mapping[str, Any], cls: type[M]) -> M:
+    """The message of class `cls` that says the same as the struct (or a dict of the same shape)."""
+    message = cls()
+    _fill(message, msgspec.to_builtins(value, builtin_types=(datetime, bytes)))
+    return message
+
+
+def from_message(message: Message, cls: type[S]) -> S:
+    """The struct that says the same; raises INVALID MESSAGE_INVALID where the struct's rules are broken."""
+    try:
+        return msgspec.convert(to_dict(message), cls)
+    except msgspec.ValidationError as error:
+        name = message.DESCRIPTOR.name
+        raise FoldlineError(Kind.INVALID, "MESSAGE_INVALID", f"{name}: {error}", type=name) from error
+
+
+def to_dict(message: Message) -> dict[str, Any]:
+    """The message as plain values: what is set, and every scalar without presence."""
+    return {
+        field.name: _READERS[field.shape](message, field)
+        for field in _fields(message.DESCRIPTOR)
+        if field.shape != "presence" or message.HasField(field.name)
+    }
+
+
+def to_struct(values: Mapping[str, Any]) -> ProtoStruct:
+    """A google.protobuf.Struct of a dict of JSON values."""
+    message = ProtoStruct()
+    for key, value in values.items():
+        _fill_value(message.fields[key], value)
+    return message
+
+
+def from_struct(message: ProtoStruct) -> dict[str, Any]:
+    """The dict behind a google.protobuf.Struct."""
+    return {key: _read_value(value) for key, value in message.fields.items()}
+
+
+class _Field(NamedTuple):
+    name: str
+    shape: str  # "map", "repeated", "presence" (messages, oneofs, optional) or "scalar"
+    message: str  # full name of the message type of the values, "" for scalars
+
+
+@cache
+def _fields(descriptor: Descriptor) -> tuple[_Field, ...]:
+    return tuple(_field(field) for field in descriptor.fields)
+
+
+def _field(field: FieldDescriptor) -> _Field:
+    kind = field.message_type
+    if kind is not None and kind.GetOptions().map_entry:
+        value = kind.fields_by_name["value"].message_type
+        return _Field(field.name, "map", value.full_name if value else "")
+    shape = "repeated" if field.is_repeated else "presence" if field.has_presence else "scalar"
+    return _Field(field.name, shape, kind.full_name if kind else "")
+
+
+def _fill(message: Message, values: Mapping[str, Any]) -> None:
+    left = len(values)
+    for field in _fields(message.DESCRIPTOR):
+        if field.name in values:
+            left -= 1
+            _write(message, field, values[field.name])
+    if left:
+        known = {field.name for field in _fields(message.DESCRIPTOR)}
+        extra = ", ".join(sorted(set(values) - known))
+        raise TypeError(f"{message.DESCRIPTOR.full_name} has no field {extra}")
+
+
+def _write(message: Message, field: _Field, value: Any) -> None:
+    if value is None and field.message != _VALUE:
+        return  # null stands for "not set", as in the JSON mapping
+    target = getattr(message, field.name)
+    if field.shape == "map":
+        _write_map(target, field, value)
+    elif field.shape == "repeated":
+        _write_repeated(target, field, value)
+    elif field.message:
+        target.SetInParent()
+        _WRITERS.get(field.message, _fill)(target, value)
+    else:
+        setattr(message, field.name, value)
+
+
+def _write_map(target: Any, field: _Field, values: Mapping[str, Any]) -> None:
+    if not field.message:
+        target.update(values)
+        return
+    write = _WRITERS.get(field.message, _fill)
+    for key, value in values.items():
+        write(target[key], value)
+
+
+def _write_repeated(target: Any, field: _Field, values: Iterable[Any]) -> None:
+    if not field.message:
+        target.extend(values)
+        return
+    write = _WRITERS.get(field.message, _fill)
+    for value in values:
+        write(target.add(), value)
+
+
+def _fill_struct(target: ProtoStruct, values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        _fill_value(target.fields[key], value)
+
+
+def _fill_value(target: Value, value: Any) -> None:
+    match value:
+        case None:
+            target.null_value = 0  # type: ignore[assignment]  # NULL_VALUE; the stubs want the enum
+        case bool():
+            target.bool_value = value
+        case int() | float() if math.isfinite(value):
+            target.number_value = value
+        case int() | float():
+            target.null_value = 0  # type: ignore[assignment]  # JSON has no NaN; msgspec writes null, too
+        case str():
+            target.string_value = value
+        case Mapping():
+            target.struct_value.SetInParent()
+            _fill_struct(target.struct_value, value)
+        case list() | tuple():
+            _fill_list(target.list_value, value)
+        case _:
+            raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+def _fill_list(target: ListValue, values: Iterable[Any]) -> None:
+    target.SetInParent()
+    for value in values:
+        _fill_value(target.values.add(), value)
+
+
+def _fill_timestamp(target: Timestamp, value: datetime | str) -> None:
+    if isinstance(value, str):
+        target.FromJsonString(value)
+    else:
+        target.FromDatetime(value)
+
+
+def _read_value(message: Value) -> Any:
+    match message.WhichOneof("kind"):
+        case "number_value":
+            number = message.number_value
+            return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+        case "string_value":
+            return message.string_value
+        case "bool_value":
+            return message.bool_value
+        case "struct_value":
+            return from_struct(message.struct_value)
+        case "list_value":
+            return [_read_value(value) for value in message.list_value.values]
+        case _:
+            return None
+
+
+def _read_timestamp(message: Timestamp) -> datetime:
+    return message.ToDatetime(tzinfo=UTC)
+
+
+_VALUE = Value.DESCRIPTOR.full_name
+
+_WRITERS: dict[str, Any] = {
+    _VALUE: _fill_value,
+    ProtoStruct.DESCRIPTOR.full_name: _fill_struct,
+    ListValue.DESCRIPTOR.full_name: _fill_list,
+    Timestamp.DESCRIPTOR.full_name: _fill_timestamp,
+}
+
+_SPECIAL: dict[str, Any] = {
+    _VALUE: _read_value,
+    ProtoStruct.DESCRIPTOR.full_name: from_struct,
+    Timestamp.DESCRIPTOR.full_name: _read_timestamp,
+}
+
+
+def _read_one(message: Message, field: _Field) -> Any:
+    value = getattr(message, field.name)
+    return _SPECIAL.get(field.message, to_dict)(value) if field.message else value
+
+
+def _read_repeated(message: Message, field: _Field) -> list[Any]:
+    values = getattr(message, field.name)
+    if not field.message:
+        return list(values)
+    read = _SPECIAL.get(field.message, to_dict)
+    return [read(value) for value in values]
+
+
+def _read_map(message: Message, field: _Field) -> dict[str, Any]:
+    values = getattr(message, field.name)
+    if not field.message:
+        return dict(values)
+    read = _SPECIAL.get(field.message, to_dict)
+    return {key: read(value) for key, value in values.items()}
+
+
+_READERS = {"presence": _read_one, "scalar": _read_one, "repeated": _read_repeated, "map": _read_map}
