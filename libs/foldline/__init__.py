@@ -11,16 +11,30 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from foldline.runtime.context import current, log_metric, progress
-    from foldline.sdk.author import File, Image, otherwise, param, step, when, workflow
+    from foldline.sdk.author import (
+        Retry,
+        all_of,
+        any_of,
+        is_in,
+        not_,
+        otherwise,
+        param,
+        step,
+        when,
+        workflow,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "File",
-    "Image",
+    "Retry",
     "__version__",
+    "all_of",
+    "any_of",
     "current",
+    "is_in",
     "log_metric",
+    "not_",
     "otherwise",
     "param",
     "progress",
@@ -29,11 +43,10 @@ __all__ = [
     "workflow",
 ]
 
+_AUTHOR = ("Retry", "all_of", "any_of", "is_in", "not_", "otherwise", "param", "step", "when", "workflow")
 _HOMES = {
-    **dict.fromkeys(
-        ("step", "workflow", "param", "when", "otherwise", "File", "Image"), "foldline.sdk.author"
-    ),
-    **dict.fromkeys(("log_metric", "progress", "current"), "foldline.runtime.context"),
+    **dict.fromkeys(_AUTHOR, "foldline.sdk.author"),
+    **dict.fromkeys(("current", "log_metric", "progress"), "foldline.runtime.context"),
 }
 
 
