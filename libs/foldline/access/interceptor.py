@@ -10,7 +10,7 @@ import grpc
 import structlog
 
 from foldline.access import policy, tokens
-from foldline.access.caller import Caller, enter
+from foldline.access.identity import Caller, enter
 from foldline.chassis.clock import Clock
 from foldline.chassis.handlers import Context, Handler, Interceptor, Payload, Tick, wrap
 from foldline.chassis.settings import Secret

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from foldline.access.caller import EVERYWHERE, Caller
+from foldline.access.identity import EVERYWHERE, Caller
 from foldline.domain.errors import FoldlineError, Kind
 
 ROLES = ("viewer", "operator", "developer", "publisher", "admin")

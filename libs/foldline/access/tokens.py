@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import msgspec
 
-from foldline.access.caller import Caller
+from foldline.access.identity import Caller
 from foldline.chassis import clock
 from foldline.chassis.settings import Secret
 from foldline.domain.errors import FoldlineError, Kind
