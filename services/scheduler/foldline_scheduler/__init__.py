@@ -1,0 +1,1 @@
+"""The scheduler: owns runs, decides what happens next, gives attempts to executors."""

@@ -1,0 +1,91 @@
+"""The composition root: the only file that opens anything."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+
+from foldline.eventstore.postgres import PostgresEventStore
+
+from foldline.access.interceptor import AccessInterceptor
+from foldline.api.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
+from foldline.bus import jetstream, subjects
+from foldline.bus.port import Bus, Subscription
+from foldline.chassis import admin, loops, rpc
+from foldline.chassis.clock import SystemClock, new_id
+from foldline.chassis.lifecycle import Lifecycle
+from foldline.pg import connect, migrate
+from foldline.wire import failures
+from foldline_scheduler.handlers import Handlers
+from foldline_scheduler.leases import Leases
+from foldline_scheduler.open_runs import OpenRuns
+from foldline_scheduler.owner import Owner
+from foldline_scheduler.partitions import PARTITIONS
+from foldline_scheduler.servicer import SchedulerServicer
+from foldline_scheduler.settings import Settings
+
+NAME = "foldline.api.scheduler.v1.SchedulerService"
+OPEN_RUNS_SECONDS = 2.0
+SILENCE_CHECK_SECONDS = 0.5
+
+
+async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
+    """Open Postgres, NATS and the registry; then serve until `life.stop`."""
+    dsn = settings.postgres.value
+    async with AsyncExitStack() as opened:
+        pool = await opened.enter_async_context(
+            connect.pool(dsn, role="foldline_scheduler", name="foldline-scheduler")
+        )
+        await migrate.require(pool, "ledger")
+        await migrate.require(pool, "scheduler")
+        store = await opened.enter_async_context(PostgresEventStore(pool, dsn))
+        bus = await opened.enter_async_context(jetstream.connect(settings.nats.value, name="scheduler"))
+        registry = await opened.enter_async_context(rpc.channel(settings.registry))
+        tasks = await opened.enter_async_context(asyncio.TaskGroup())
+        clock = SystemClock()
+        owner = Owner(
+            store,
+            bus,
+            clock,
+            tasks,
+            silence_seconds=settings.silence_seconds,
+            monotonic=time.monotonic,
+            stop=life.stop,
+        )
+        open_runs = OpenRuns(pool, store)
+        leases = Leases(
+            pool, owner, open_runs, name=new_id(), seconds=settings.lease_seconds, monotonic=time.monotonic
+        )
+        handlers = Handlers(owner, store, bus, registry, clock)
+        await opened.enter_async_context(
+            rpc.serve(
+                settings.listen,
+                [rpc.Service(NAME, add_SchedulerServiceServicer_to_server, SchedulerServicer(handlers))],
+                life=life,
+                translate=failures.to_status,
+                interceptors=[AccessInterceptor(settings.token_key.value, clock)],
+            )
+        )
+        await opened.enter_async_context(admin.serve(settings.admin, life))
+        for subscription in await _subscribe(bus, owner):
+            opened.push_async_callback(subscription.close)
+        opened.push_async_callback(leases.release)
+        third = settings.lease_seconds / 3
+        tasks.create_task(loops.every(third, leases.keep, name="leases", until=life.stop))
+        tasks.create_task(
+            loops.every(OPEN_RUNS_SECONDS, open_runs.catch_up, name="open_runs", until=life.stop)
+        )
+        tasks.create_task(
+            loops.every(SILENCE_CHECK_SECONDS, owner.check_silence, name="silence", until=life.stop)
+        )
+        life.ready.set()
+        await life.stop.wait()
+
+
+async def _subscribe(bus: Bus, owner: Owner) -> list[Subscription]:
+    subscriptions = [await bus.subscribe(subjects.HEARTBEAT, owner.on_heartbeat)]
+    for partition in range(PARTITIONS):
+        subscriptions.append(await bus.subscribe(subjects.report(partition), owner.on_report))
+        subscriptions.append(await bus.subscribe(subjects.poke(partition), owner.on_poke))
+    return subscriptions

@@ -1,0 +1,122 @@
+"""The use cases: start a run, stop a run.
+
+Any scheduler takes any command. It writes to runs that it owns through their owner; to others by a plain
+load-decide-append, and pokes the owner, whose next append would meet the version conflict anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+
+from foldline.api.registry.v1 import workflow_service_pb2 as registry_pb
+from foldline.api.registry.v1.workflow_service_pb2_grpc import WorkflowServiceAsyncStub, WorkflowServiceStub
+from foldline.api.scheduler.v1 import scheduler_service_pb2 as pb
+from foldline.bus import subjects
+from foldline.bus.port import Bus
+from foldline.chassis.clock import Clock, new_id
+from foldline.domain.commands import Command, CreateRun, RequestStop
+from foldline.domain.errors import FoldlineError, Kind
+from foldline.domain.run import RunState
+from foldline.domain.run_events import RunCreated
+from foldline.domain.spec import Graph
+from foldline.eventstore import facts
+from foldline.eventstore.port import EventStore
+from foldline.wire import failures, messages
+from foldline_scheduler.executors import Executors
+from foldline_scheduler.owner import Owner
+from foldline_scheduler.partitions import partition_of
+from foldline_scheduler.run import OwnedRun, Posted
+from foldline_scheduler.streams import mint_run_id
+
+RESOLVE_SECONDS = 10.0
+MAX_REQUEST_ID = 64
+
+
+class Handlers:
+    def __init__(
+        self, owner: Owner, store: EventStore, bus: Bus, registry: grpc.aio.Channel, clock: Clock
+    ) -> None:
+        self._owner = owner
+        self._store = store
+        self._bus = bus
+        self._registry: WorkflowServiceAsyncStub = WorkflowServiceStub(registry)  # type: ignore[assignment]
+        self._clock = clock
+
+    async def start_run(self, request: pb.StartRunRequest, actor: str, authorization: str) -> str:
+        if len(request.request_id) > MAX_REQUEST_ID:
+            raise FoldlineError(
+                Kind.INVALID, "REQUEST_ID_TOO_LONG", f"request_id has at most {MAX_REQUEST_ID} characters"
+            )
+        run_id = mint_run_id(request.workspace, request.request_id)
+        if request.request_id and await self._exists(run_id):
+            return run_id
+        created = await self._resolve(request, run_id, authorization)
+        meta = facts.Meta(
+            actor=actor, workspace=request.workspace, correlation=request.request_id or new_id()
+        )
+        try:
+            await self._carry_out(run_id, CreateRun(created), meta)
+        except FoldlineError as error:
+            if error.reason != "RUN_EXISTS" or not request.request_id:
+                raise
+        return run_id
+
+    async def stop_run(self, request: pb.StopRunRequest, actor: str) -> None:
+        state = await self._state(request.run_id)
+        if state is None or state.created.workspace != request.workspace:
+            raise FoldlineError(
+                Kind.NOT_FOUND, "UNKNOWN_RUN", f"workspace {request.workspace} has no run {request.run_id}"
+            )
+        meta = facts.Meta(actor=actor, workspace=request.workspace, correlation=new_id())
+        await self._carry_out(request.run_id, RequestStop(request.reason), meta)
+
+    async def _carry_out(self, run_id: str, command: Command, meta: facts.Meta) -> None:
+        if self._owner.owns(run_id):
+            await self._owner.command(run_id, command, meta)
+            return
+        run = OwnedRun(run_id, self._store, Executors(), self._clock)
+        await run.load()
+        _, refusals = await run.write([Posted(command, meta, None)])
+        if refusals[0] is not None:
+            raise refusals[0]
+        await self._bus.publish(subjects.poke(partition_of(run_id)), run_id.encode())
+
+    async def _exists(self, run_id: str) -> bool:
+        return await self._state(run_id) is not None
+
+    async def _state(self, run_id: str) -> RunState | None:
+        run = OwnedRun(run_id, self._store, Executors(), self._clock)
+        await run.load()
+        return run.state
+
+    async def _resolve(self, request: pb.StartRunRequest, run_id: str, authorization: str) -> RunCreated:
+        """Ask the registry what exactly runs; never again later. With the caller's own token."""
+        question = registry_pb.ResolveRunRequest(
+            workspace=request.workspace, workflow=request.workflow, values=request.values
+        )
+        async with _translated():
+            answer = await self._registry.ResolveRun(
+                question, timeout=RESOLVE_SECONDS, metadata=(("authorization", authorization),)
+            )
+        return RunCreated(
+            run_id=run_id,
+            workspace=request.workspace,
+            workflow=request.workflow,
+            release=answer.release.digest,
+            region=answer.region,
+            graph=messages.from_message(answer.release.graph, Graph),
+            parameters=messages.from_struct(answer.parameters),
+            bundle=answer.release.bundle,
+            environment=answer.release.environment,
+        )
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise failures.from_rpc_error(error) from error

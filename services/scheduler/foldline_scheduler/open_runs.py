@@ -1,0 +1,63 @@
+"""Read model: the runs that have not ended, so that a new owner finds them without reading the whole ledger.
+
+Follows the ledger for the few types that open and end a run; the position is kept in the same transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import asyncpg
+
+from foldline.eventstore.port import START, EventStore, Position, Recorded
+from foldline.pg import sql
+from foldline_scheduler.partitions import partition_of
+from foldline_scheduler.streams import run_id_of
+
+_ADD = sql.load("foldline_scheduler", "add_open_run")
+_REMOVE = sql.load("foldline_scheduler", "remove_open_run")
+_OF = sql.load("foldline_scheduler", "open_runs_of")
+_LOAD = sql.load("foldline_scheduler", "load_checkpoint")
+_SAVE = sql.load("foldline_scheduler", "save_checkpoint")
+
+OPENING = "RunCreated"
+ENDING = ("RunCompleted", "RunFailed", "RunStopped")
+TYPES = (OPENING, *ENDING)
+
+BATCH = 1000
+
+
+class OpenRuns:
+    def __init__(self, pool: asyncpg.Pool, store: EventStore) -> None:
+        self._pool = pool
+        self._store = store
+        self._catching_up = asyncio.Lock()
+
+    async def catch_up(self) -> None:
+        """Apply everything that the ledger has by now."""
+        async with self._catching_up:
+            position = await self._position()
+            while events := await self._store.read_all(after=position, limit=BATCH, types=TYPES):
+                position = events[-1].position
+                await self._apply(events, position)
+
+    async def of(self, partitions: Iterable[int]) -> Sequence[str]:
+        """Ids of the open runs of these partitions, as of now."""
+        await self.catch_up()
+        rows = await self._pool.fetch(_OF, list(partitions))
+        return [row["run_id"] for row in rows]
+
+    async def _position(self) -> Position:
+        text = await self._pool.fetchval(_LOAD)
+        return START if text is None else Position.parse(text)
+
+    async def _apply(self, events: Sequence[Recorded], position: Position) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            for event in events:
+                run_id = run_id_of(event.stream)
+                if event.type == OPENING:
+                    await connection.execute(_ADD, run_id, partition_of(run_id))
+                else:
+                    await connection.execute(_REMOVE, run_id)
+            await connection.execute(_SAVE, str(position))

@@ -1,0 +1,19 @@
+"""What the scheduler reads from its environment (prefix FOLDLINE_)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from foldline.chassis.settings import Secret
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    postgres: Secret
+    nats: Secret
+    token_key: Secret
+    registry: str  # host:port of the registry's gRPC
+    listen: str = "127.0.0.1:0"
+    admin: str = "127.0.0.1:0"
+    log_format: str = "auto"
+    lease_seconds: float = 5.0  # a partition is free this long after its owner was last heard of
+    silence_seconds: float = 5.0  # an executor session unheard of for this long is lost

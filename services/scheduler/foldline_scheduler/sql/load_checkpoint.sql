@@ -1,0 +1,2 @@
+select position
+from scheduler.checkpoint
