@@ -1,0 +1,105 @@
+"""What a launcher asks of a step's process, and what comes back. Plain data, written as JSON between the two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+INLINE_LIMIT_BYTES = 64 * 1024
+"""JSON outputs up to this size come back as text, everything else as a file."""
+
+DEFAULT_GRACE_SECONDS = 10.0
+TRACEBACK_LIMIT = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """One input, resolved: a JSON value, or (when `file` is set) a file to decode by its encoding.
+
+    `digest` names the artifact that it is; it is recorded as read once the value was decoded.
+    """
+
+    value: Any = None
+    file: str = ""
+    encoding: str = ""
+    digest: str = ""
+    filename: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Who a step is, for `foldline.current()`."""
+
+    run_id: str = ""
+    step: str = ""
+    attempt: int = 1
+    workspace: str = ""
+    workflow: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One attempt. `key` is unique among the attempts of a launcher; `folder` is fresh and the caller's to
+    remove: the step's own working folder, the result and the files of its outputs are inside.
+    """
+
+    key: str
+    python: Path
+    bundle: Path
+    module: str
+    function: str
+    folder: Path
+    inputs: dict[str, Given] = field(default_factory=dict)
+    outputs: tuple[tuple[str, str], ...] = ()
+    """Declared outputs as (name, type)."""
+    allow_pickle: bool = False
+    run_seconds: float = 0.0
+    """Longest time that the step's process may run; 0 means no limit."""
+    grace_seconds: float = DEFAULT_GRACE_SECONDS
+    """Between SIGTERM and SIGKILL."""
+    facts: Facts = Facts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFailure:
+    """Why an attempt failed; the fields of foldline.api.failure.v1.Failure."""
+
+    kind: str
+    reason: str
+    message: str
+    error_class: str = ""
+    traceback: str = ""
+    exit_code: int = 0
+    signal: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """One encoded output: `text` where it is small JSON, otherwise `file`."""
+
+    type: str
+    encoding: str
+    text: str | None = None
+    file: Path | None = None
+    summary: dict[str, Any] = field(default_factory=dict)
+    filename: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an attempt ended: with all declared outputs, or with a failure."""
+
+    outputs: dict[str, Product] = field(default_factory=dict)
+    failure: StepFailure | None = None
+    reads: tuple[str, ...] = ()
+    seconds: float = 0.0
+    max_rss_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line that a step wrote. Streams: "stdout", "stderr", "note" (progress and metrics, as JSON)."""
+
+    stream: str
+    text: str

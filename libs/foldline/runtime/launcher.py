@@ -1,0 +1,149 @@
+"""Starts attempts and brings back how they ended: the asyncio side, used by executors and by local runs.
+
+    async with Launcher(folder, environ={"PATH": "/usr/bin:/bin", "HOME": "/home/me"}) as launcher:
+        outcome = await launcher.run(job, on_lines, on_started)
+
+For each (python, bundle, module) there is one warm parent process that has imported the module; each attempt
+is a fork of it, in a session of its own. A parent ends with its launcher, an attempt with its parent, whatever
+way they go. What a step did wrong is in `outcome.failure`, never an exception here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from foldline.runtime.attempts import Attempt
+from foldline.runtime.jobs import Given, Job, Line, Outcome, Product, StepFailure
+from foldline.runtime.warm import WarmParent
+
+__all__ = ["Given", "Job", "Launcher", "Line", "Outcome", "Product", "StepFailure"]
+
+OnLines = Callable[[Sequence[Line]], Awaitable[None]]
+"""Takes the next lines of an attempt. While it has not returned, no more is read and the step has to wait."""
+
+OnStarted = Callable[[], None]
+"""Called once, when the step's process exists."""
+
+IMPORT_SECONDS = 60.0
+"""What a step with a time limit may take on top of it for importing its module, the first time."""
+
+_Place = tuple[Path, Path, str]
+
+
+class Launcher:
+    """Warm parents, and the attempts that run now."""
+
+    def __init__(
+        self, folder: Path, *, environ: Mapping[str, str], cap: int = 8, idle_seconds: float = 600.0
+    ) -> None:
+        """`folder` is the launcher's own. `environ` is all that a step's process sees; TMPDIR is added.
+
+        At most `cap` parents stay warm when idle, each for `idle_seconds`.
+        """
+        self._folder = folder
+        self._environ = dict(environ)
+        self._cap = cap
+        self._idle_seconds = idle_seconds
+        self._parents: dict[_Place, WarmParent] = {}
+        self._attempts: dict[str, Attempt] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Launcher:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._sweeper = asyncio.create_task(self._sweep(), name="launcher-sweep")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Ends every parent, and with it any attempt that is still there, at once."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for place in list(self._parents):
+            self._close(place)
+        await asyncio.gather(*self._closing)
+
+    async def run(self, job: Job, on_lines: OnLines, on_started: OnStarted | None = None) -> Outcome:
+        """Run one attempt to its end. Cancelling kills it; an error of `on_lines` does so and is raised."""
+        if job.key in self._attempts:
+            raise ValueError(f"attempt {job.key} runs already")
+        attempt = self._attempts[job.key] = Attempt(job)
+        try:
+            return await self._run(attempt, on_lines, on_started)
+        finally:
+            del self._attempts[job.key]
+
+    def stop(self, key: str, grace_seconds: float | None = None) -> bool:
+        """SIGTERM to the attempt's process group, SIGKILL after the grace. False when there is none."""
+        attempt = self._attempts.get(key)
+        if attempt is not None:
+            attempt.stop(grace_seconds)
+        return attempt is not None
+
+    async def _run(self, attempt: Attempt, on_lines: OnLines, on_started: OnStarted | None) -> Outcome:
+        job = attempt.job
+        await asyncio.to_thread(attempt.lay_out) if job.inputs else attempt.lay_out()
+        place = (job.python, job.bundle, job.module)
+        parent = self._parent(place)
+        parent.waiting += 1
+        try:
+            failure = await attempt.wait_until(parent.ready, IMPORT_SECONDS)
+        finally:
+            parent.waiting -= 1
+            if not parent.is_usable and not parent.waiting:
+                self._close(place, parent)
+        if failure is not None:
+            return Outcome(failure=failure, seconds=attempt.seconds)
+        await _hand_over(parent, on_lines)
+        parent.running += 1
+        try:
+            return await attempt.run(parent, on_lines, on_started)
+        finally:
+            parent.running -= 1
+            parent.last_used = time.monotonic()
+            if not parent.is_usable:
+                self._close(place, parent)
+            self._trim()
+
+    def _parent(self, place: _Place) -> WarmParent:
+        parent = self._parents.pop(place, None)
+        if parent is None:
+            python, bundle, module = place
+            parent = WarmParent(python, bundle, module, self._folder, self._environ)
+        self._parents[place] = parent  # the newest is the last
+        return parent
+
+    def _trim(self) -> None:
+        idle = [place for place, parent in self._parents.items() if parent.is_idle]
+        for place in idle[: max(0, len(self._parents) - self._cap)]:
+            self._close(place)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(min(30.0, self._idle_seconds))
+            horizon = time.monotonic() - self._idle_seconds
+            for place, parent in list(self._parents.items()):
+                if parent.is_idle and parent.last_used < horizon:
+                    self._close(place)
+
+    def _close(self, place: _Place, only: WarmParent | None = None) -> None:
+        parent = self._parents.get(place)
+        if parent is None or (only is not None and parent is not only):
+            return
+        del self._parents[place]
+        task = asyncio.create_task(parent.close(), name="parent-close")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+async def _hand_over(parent: WarmParent, on_lines: OnLines) -> None:
+    """What the module printed while it was imported belongs to the log of the first attempt."""
+    with contextlib.suppress(IndexError):
+        while True:
+            await on_lines([parent.import_lines.popleft()])
