@@ -1,0 +1,51 @@
+"""Making a release of an author's file: checked graph, code bundle, locked environment, documentation."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from pathlib import Path
+
+import msgspec
+
+from foldline import environments
+from foldline.domain.spec import Environment, Graph
+from foldline.sdk import bundle, graphs, source
+from foldline.sdk.author import Workflow
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """Everything that a release is made of."""
+
+    graph: Graph
+    bundle: bytes
+    environment: Environment
+    docs: str
+
+
+async def draft(file: Path, name: str = "") -> Draft:
+    """Build the release of a workflow in `file`. Raises AuthoringError or FoldlineError naming what is wrong.
+
+    Its steps run with the Python version that is running now.
+    """
+    file = file.resolve()
+    workflow = source.workflow(file, name)
+    graph = graphs.check(workflow).require()
+    archive = bundle.build(file.parent)
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    lock = await asyncio.to_thread(_lock, workflow.requirements, python)
+    environment = Environment(python=python, requirements=workflow.requirements, lock=lock)
+    return Draft(graph=graph, bundle=archive, environment=environment, docs=_docs(file, workflow))
+
+
+def _lock(requirements: tuple[str, ...], python: str) -> str:
+    return environments.lock(requirements, python) if requirements else ""
+
+
+def _docs(file: Path, workflow: Workflow) -> str:
+    """The README beside the file where there is one, else what the workflow says of itself."""
+    readme = file.parent / "README.md"
+    if readme.is_file():
+        return readme.read_text(encoding="utf-8")
+    return workflow.description or inspect.cleandoc(inspect.getmodule(workflow.function).__doc__ or "")

@@ -1,0 +1,151 @@
+"""Runs and their records, as the client sees them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+
+import grpc
+
+from foldline.api.event.v1.artifact_pb2 import Artifact
+from foldline.api.recorder.v1 import recorder_service_pb2 as pb
+from foldline.api.recorder.v1.recorder_service_pb2_grpc import RecorderServiceStub
+from foldline.api.scheduler.v1.scheduler_service_pb2 import StartRunRequest, StopRunRequest
+from foldline.api.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
+from foldline.domain.errors import FoldlineError, Kind
+from foldline.domain.spec import Json
+from foldline.sdk.calls import ask, stream
+from foldline.wire import messages
+
+PATIENCE_SECONDS = 60.0
+"""How long a watch goes on without hearing from the server before it gives up."""
+
+_PAUSES = (0.2, 0.5, 1.0, 2.0)
+
+
+class Runs:
+    """Start, stop and watch runs of one workspace."""
+
+    def __init__(self, channel: grpc.aio.Channel, workspace: str) -> None:
+        self._scheduler = SchedulerServiceStub(channel)
+        self._recorder = RecorderServiceStub(channel)
+        self._workspace = workspace
+
+    async def start(
+        self, workflow: str, values: Mapping[str, Json] | None = None, *, request_id: str = ""
+    ) -> str:
+        """Start a run with the saved configuration and `values` over it; the run's id."""
+        request = StartRunRequest(
+            workspace=self._workspace,
+            workflow=workflow,
+            values=messages.to_struct(values or {}),
+            request_id=request_id,
+        )
+        return (await ask(self._scheduler.StartRun, request)).run_id
+
+    async def stop(self, run_id: str, reason: str = "") -> None:
+        request = StopRunRequest(workspace=self._workspace, run_id=run_id, reason=reason)
+        await ask(self._scheduler.StopRun, request)
+
+    async def get(self, run_id: str) -> pb.GetRunResponse:
+        """A run by its id or a unique beginning of it."""
+        request = pb.GetRunRequest(workspace=self._workspace, run_id=run_id)
+        return await ask(self._recorder.GetRun, request)
+
+    async def list(self, *, workflow: str = "", status: str = "", limit: int = 50) -> list[pb.Run]:
+        """The newest runs, newest first."""
+        found: list[pb.Run] = []
+        token = ""
+        while len(found) < limit:
+            request = pb.ListRunsRequest(
+                workspace=self._workspace,
+                workflow=workflow,
+                status=status,
+                page_size=min(limit - len(found), 500),
+                page_token=token,
+            )
+            page = await ask(self._recorder.ListRuns, request)
+            found.extend(page.runs)
+            token = page.next_page_token
+            if not token:
+                break
+        return found
+
+    async def watch(self, run_id: str, *, after_version: int = 0) -> AsyncIterator[pb.WatchRunResponse]:
+        """The whole state, then every change until the run has ended; survives losses of the connection."""
+        loop = asyncio.get_running_loop()
+        heard = loop.time()
+        losses = 0
+        while True:
+            request = pb.WatchRunRequest(
+                workspace=self._workspace, run_id=run_id, after_version=after_version
+            )
+            try:
+                async with aclosing(stream(self._recorder.WatchRun, request)) as updates:
+                    async for update in updates:
+                        heard, losses = loop.time(), 0
+                        after_version = max(after_version, update.run.version)
+                        yield update
+                return
+            except FoldlineError as error:
+                if error.kind is not Kind.UNAVAILABLE or loop.time() - heard > PATIENCE_SECONDS:
+                    raise
+            await asyncio.sleep(_PAUSES[min(losses, len(_PAUSES) - 1)])
+            losses += 1
+
+
+class Records:
+    """What is known of runs: history, replay, logs, artifacts."""
+
+    def __init__(self, channel: grpc.aio.Channel, workspace: str) -> None:
+        self._recorder = RecorderServiceStub(channel)
+        self._workspace = workspace
+
+    async def history(self, run_id: str, *, after_version: int = 0) -> AsyncIterator[pb.ListHistoryResponse]:
+        """The events of a run in pages, oldest first; each page has its verdict on the chain."""
+        while True:
+            request = pb.ListHistoryRequest(
+                workspace=self._workspace, run_id=run_id, after_version=after_version, page_size=1000
+            )
+            page = await ask(self._recorder.ListHistory, request)
+            yield page
+            if not page.more or not page.events:
+                return
+            after_version = page.events[-1].version
+
+    async def replay(self, run_id: str, version: int = 0) -> pb.ReplayRunResponse:
+        """The state as of a version; 0 means the newest."""
+        request = pb.ReplayRunRequest(workspace=self._workspace, run_id=run_id, version=version)
+        return await ask(self._recorder.ReplayRun, request)
+
+    async def log(
+        self, run_id: str, step: str, *, attempt: int = 0, follow: bool = False
+    ) -> AsyncIterator[pb.LogLine]:
+        """The lines of one attempt (0: the newest); with `follow` until the attempt has ended."""
+        request = pb.ReadLogRequest(
+            workspace=self._workspace, run_id=run_id, step=step, attempt=attempt, follow=follow
+        )
+        async with aclosing(stream(self._recorder.ReadLog, request)) as chunks:
+            async for chunk in chunks:
+                for line in chunk.lines:
+                    yield line
+
+    async def artifact(self, run_id: str, step: str, output: str) -> tuple[Artifact, AsyncIterator[bytes]]:
+        """An output of a step: what it is, and its bytes in chunks."""
+        request = pb.ReadArtifactRequest(workspace=self._workspace, run_id=run_id, step=step, output=output)
+        chunks = stream(self._recorder.ReadArtifact, request)
+        first = await anext(chunks)
+
+        async def rest() -> AsyncIterator[bytes]:
+            if first.chunk:
+                yield first.chunk
+            async for chunk in chunks:
+                yield chunk.chunk
+
+        return first.artifact, rest()
+
+    async def parked(self, limit: int = 50) -> list[pb.ParkedMessage]:
+        """Messages that no consumer could handle, newest first. Needs admin of the installation."""
+        request = pb.ListParkedMessagesRequest(page_size=limit)
+        return list((await ask(self._recorder.ListParkedMessages, request)).messages)
