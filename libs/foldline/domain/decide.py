@@ -287,7 +287,7 @@ def _finish(decision: Decision) -> None:
         failure = state.step(state.failed_step).failure
         assert failure is not None
         decision.add(ev.RunFailed(step=state.failed_step, failure=failure))
-    elif state.open_steps == 0:
+    elif state.open_steps == 0 and all(step.status != "stopped" for step in state.steps):
         _complete(decision)
     elif state.status == "stopping":
         decision.add(ev.RunStopped())
