@@ -9,10 +9,10 @@ google.protobuf.Value are doubles: whole ones come back as int, and whole number
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import ListValue, Value
 from google.protobuf.struct_pb2 import Struct as ProtoStruct
 from google.protobuf.timestamp_pb2 import Timestamp
+from msgspec import inspect
 
 from foldline.domain.errors import FoldlineError, Kind
 
@@ -39,7 +40,7 @@ def to_message(value: msgspec.Struct | Mapping[str, Any], cls: type[M]) -> M:
 def from_message(message: Message, cls: type[S]) -> S:
     """The struct that says the same; raises INVALID MESSAGE_INVALID where the struct's rules are broken."""
     try:
-        return msgspec.convert(to_dict(message), cls)
+        return msgspec.convert(_read(message, cls), cls)
     except msgspec.ValidationError as error:
         name = message.DESCRIPTOR.name
         raise FoldlineError(Kind.INVALID, "MESSAGE_INVALID", f"{name}: {error}", type=name) from error
@@ -47,11 +48,7 @@ def from_message(message: Message, cls: type[S]) -> S:
 
 def to_dict(message: Message) -> dict[str, Any]:
     """The message as plain values: what is set, and every scalar without presence."""
-    return {
-        field.name: _READERS[field.shape](message, field)
-        for field in _fields(message.DESCRIPTOR)
-        if field.shape != "presence" or message.HasField(field.name)
-    }
+    return _read(message, None)
 
 
 def to_struct(values: Mapping[str, Any]) -> ProtoStruct:
@@ -208,25 +205,68 @@ _SPECIAL: dict[str, Any] = {
 }
 
 
-def _read_one(message: Message, field: _Field) -> Any:
-    value = getattr(message, field.name)
-    return _SPECIAL.get(field.message, to_dict)(value) if field.message else value
+class _Part(NamedTuple):
+    """How to read one field."""
+
+    name: str
+    shape: str
+    read: Callable[[Any], Any] | None  # None: the value is plain
+    zero_is_default: bool  # the struct has a default of its own, so the proto's zero means "not said"
 
 
-def _read_repeated(message: Message, field: _Field) -> list[Any]:
-    values = getattr(message, field.name)
-    if not field.message:
-        return list(values)
-    read = _SPECIAL.get(field.message, to_dict)
-    return [read(value) for value in values]
+def _read(message: Message, cls: type[msgspec.Struct] | None) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, shape, read, zero_is_default in _parts(message.DESCRIPTOR, cls):
+        if shape == "presence" and not message.HasField(name):
+            continue
+        value = getattr(message, name)
+        if shape == "map":
+            values[name] = {key: read(one) for key, one in value.items()} if read else dict(value)
+        elif shape == "repeated":
+            values[name] = [read(one) for one in value] if read else list(value)
+        elif value or not zero_is_default:
+            values[name] = read(value) if read else value
+    return values
 
 
-def _read_map(message: Message, field: _Field) -> dict[str, Any]:
-    values = getattr(message, field.name)
-    if not field.message:
-        return dict(values)
-    read = _SPECIAL.get(field.message, to_dict)
-    return {key: read(value) for key, value in values.items()}
+@cache
+def _parts(descriptor: Descriptor, cls: type[msgspec.Struct] | None) -> tuple[_Part, ...]:
+    nested, defaults = _known(cls)
+    return tuple(
+        _Part(
+            name=field.name,
+            shape=field.shape,
+            read=_reader(field.message, nested.get(field.name)),
+            zero_is_default=field.shape == "scalar" and bool(defaults.get(field.name)),
+        )
+        for field in _fields(descriptor)
+    )
 
 
-_READERS = {"presence": _read_one, "scalar": _read_one, "repeated": _read_repeated, "map": _read_map}
+def _reader(message: str, cls: type[msgspec.Struct] | None) -> Callable[[Any], Any] | None:
+    if not message:
+        return None
+    special = _SPECIAL.get(message)
+    return special if special is not None else lambda value: _read(value, cls)
+
+
+def _known(cls: type[msgspec.Struct] | None) -> tuple[dict[str, type[msgspec.Struct]], dict[str, Any]]:
+    """Of a struct's fields: the struct class of the values, and the default, where there are such."""
+    if cls is None:
+        return {}, {}
+    info = cast("inspect.StructType", inspect.type_info(cls))
+    defaults = {one.name: one.default for one in info.fields if one.default is not msgspec.NODEFAULT}
+    nested = {one.name: found for one in info.fields if (found := _struct_class(one.type)) is not None}
+    return nested, defaults
+
+
+def _struct_class(type_: inspect.Type) -> type[msgspec.Struct] | None:
+    match type_:
+        case inspect.StructType(cls=cls):
+            return cls
+        case inspect.DictType(value_type=inner) | inspect.VarTupleType(item_type=inner):
+            return _struct_class(inner)
+        case inspect.ListType(item_type=inner):
+            return _struct_class(inner)
+        case _:
+            return None
