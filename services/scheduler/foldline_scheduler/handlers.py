@@ -42,7 +42,7 @@ class Handlers:
         self._owner = owner
         self._store = store
         self._bus = bus
-        self._registry: WorkflowServiceAsyncStub = WorkflowServiceStub(registry)  # type: ignore[assignment]
+        self._registry: WorkflowServiceAsyncStub = WorkflowServiceStub(registry)
         self._clock = clock
 
     async def start_run(self, request: pb.StartRunRequest, actor: str, authorization: str) -> str:

@@ -1,9 +1,9 @@
 """Leases on partitions: who owns which runs.
 
 A lease is taken and kept by one statement; it is believed for as long as the statement's *start* plus the
-lease time, measured on the own monotonic clock, so that a scheduler that was paused knows that it has
-lost its partitions before anyone else could have been given them. A stale owner is harmless in any case: its append
-meets a version conflict.
+lease time, measured on the own monotonic clock, so that a scheduler that was paused knows that it has lost
+its partitions before anyone else could have been given them. A stale owner is harmless in any case: its
+append meets a version conflict.
 """
 
 from __future__ import annotations
