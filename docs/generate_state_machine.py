@@ -48,8 +48,8 @@ def page() -> str:
     for title, table, first in (("The run", RUN, "created"), ("A step", STEP, "waiting")):
         parts.append(f"\n## {title}\n\n{diagram(table, first)}\n\n{rows(table)}\n")
     parts.append(
-        "\nA final run takes one more event: `ReportIgnored`, for a report that came too late. When a run ends,\n"
-        "steps that have not ended are shown as stopped.\n"
+        "\nA final run takes one more event: `ReportIgnored`, for a report that came too late. When a run\n"
+        "ends, steps that have not ended are shown as stopped.\n"
     )
     return "".join(parts)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from foldline.chassis.clock import new_id
+
+_REQUESTS = UUID("7c9a3a34-3a0e-5d0b-9a53-6c0f1c1f6f0e")
+"""Name space of ids that are made from a request id; any constant will do."""
 
 
 def run_stream(run_id: str) -> str:
@@ -20,5 +22,4 @@ def mint_run_id(workspace: str, request_id: str) -> str:
     """A new id; with a request id always the same one, which is what makes a repeated start safe."""
     if not request_id:
         return new_id()
-    digest = hashlib.sha256(f"{workspace}\0{request_id}".encode()).digest()
-    return str(UUID(bytes=digest[:16], version=8))  # RFC 9562: version 8 is for such ids of one's own
+    return str(uuid5(_REQUESTS, f"{workspace}/{request_id}"))
