@@ -15,7 +15,7 @@ from foldline.api.recorder.v1 import recorder_service_pb2
 from foldline.api.workflow.v1 import workflow_pb2
 from foldline.domain.artifacts import Artifact
 from foldline.domain.errors import FoldlineError, Kind
-from foldline.domain.run_events import RunFailed
+from foldline.domain.run_events import RunFailed, StepStopped
 from foldline.domain.spec import Binding, Expression, Output, Parameter, Step
 from foldline.wire import messages
 
