@@ -109,9 +109,7 @@ class EventStore(Protocol):
         """Append atomically behind `expected`; return the new head. Raises VersionConflict."""
         ...
 
-    async def read_stream(
-        self, stream: str, *, after: int = 0, limit: int | None = None
-    ) -> list[Recorded]:
+    async def read_stream(self, stream: str, *, after: int = 0, limit: int | None = None) -> list[Recorded]:
         """Events of one stream with a version above `after`, in order; empty for an unknown stream."""
         ...
 

@@ -1,0 +1,2 @@
+-- Wake whoever follows the ledger.
+select pg_notify('foldline_ledger', '')
