@@ -1,0 +1,1 @@
+"""The command `foldline`: what people and scripts type. Rendering lives here, rules do not."""
