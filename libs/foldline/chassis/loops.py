@@ -33,7 +33,7 @@ async def every(
             failures += 1
             _failures.labels(name).inc()
             log.warning("loop_failed", loop=name, failures=failures, exc_info=error)
-        await wait(until, _pause(seconds, failures))
+        await wait(until, pause(seconds, failures))
 
 
 async def wait(event: asyncio.Event, seconds: float) -> bool:
@@ -56,7 +56,8 @@ async def wait_first(*events: asyncio.Event, seconds: float | None = None) -> No
             task.cancel()
 
 
-def _pause(seconds: float, failures: int) -> float:
+def pause(seconds: float, failures: int) -> float:
+    """Seconds until the next round: doubled for each failure in a row, spread by 10 %."""
     longest = max(seconds, LONGEST_BACK_OFF_SECONDS)
-    pause = min(longest, seconds * 2.0 ** min(failures, 16))
-    return pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
+    exact = min(longest, seconds * 2.0 ** min(failures, 16))
+    return exact * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing

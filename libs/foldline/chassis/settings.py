@@ -1,8 +1,8 @@
 """The environment, read once into a frozen value. The only reader of os.environ.
 
 A service declares a frozen msgspec Struct (or dataclass); field `token_key` is read from FOLDLINE_TOKEN_KEY.
-All problems are reported together. An empty variable is a set one; it means "" for a string and is an
-error for everything else.
+All problems are reported together. An empty variable is a set one: it means "" for a string and is an
+error for everything else, secrets included.
 """
 
 from __future__ import annotations
@@ -60,6 +60,9 @@ def load(cls: type[S], prefix: str = "FOLDLINE_", environ: Mapping[str, str] | N
         if text is None:
             if field.required:
                 problems.append(f"{variable} is not set")
+            continue
+        if not text and field.type is Secret:
+            problems.append(f"{variable} is empty")
             continue
         try:
             values[field.name] = _convert(text, field.type)
