@@ -48,8 +48,8 @@ def build(root: Path) -> bytes:
             if total > TOTAL_LIMIT_BYTES:
                 raise BundleError(
                     "BUNDLE_TOO_LARGE",
-                    f"{root} holds more than {TOTAL_LIMIT_BYTES // 1024**2} MiB; name what steps do not need in "
-                    f"{IGNORE_FILE}, and pass data as artifacts",
+                    f"{root} holds more than {TOTAL_LIMIT_BYTES // 1024**2} MiB; name what steps do not need "
+                    f"in {IGNORE_FILE}, and pass data as artifacts",
                 )
             entry = zipfile.ZipInfo(path.relative_to(root).as_posix(), _TIME)
             entry.create_system = 3  # Unix on every machine
@@ -91,8 +91,8 @@ def _read(path: Path, root: Path) -> bytes:
     size = path.stat().st_size
     if size > FILE_LIMIT_BYTES:
         message = (
-            f"{relative} has {size} bytes, more than the {FILE_LIMIT_BYTES // 1024} KiB that a file of a bundle "
-            f"may have; name it in {IGNORE_FILE} and let a step fetch it"
+            f"{relative} has {size} bytes, more than the {FILE_LIMIT_BYTES // 1024} KiB that a file of a "
+            f"bundle may have; name it in {IGNORE_FILE} and let a step fetch it"
         )
         raise BundleError("BUNDLE_FILE_TOO_LARGE", message)
     try:

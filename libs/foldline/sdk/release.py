@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import sys
 from pathlib import Path
@@ -24,7 +23,7 @@ class Draft(msgspec.Struct, frozen=True):
     docs: str
 
 
-async def draft(file: Path, name: str = "") -> Draft:
+def draft(file: Path, name: str = "") -> Draft:
     """Build the release of a workflow in `file`. Raises AuthoringError or FoldlineError naming what is wrong.
 
     Its steps run with the Python version that is running now.
@@ -34,13 +33,9 @@ async def draft(file: Path, name: str = "") -> Draft:
     graph = graphs.check(workflow).require()
     archive = bundle.build(file.parent)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    lock = await asyncio.to_thread(_lock, workflow.requirements, python)
+    lock = environments.lock(workflow.requirements, python) if workflow.requirements else ""
     environment = Environment(python=python, requirements=workflow.requirements, lock=lock)
     return Draft(graph=graph, bundle=archive, environment=environment, docs=_docs(file, workflow))
-
-
-def _lock(requirements: tuple[str, ...], python: str) -> str:
-    return environments.lock(requirements, python) if requirements else ""
 
 
 def _docs(file: Path, workflow: Workflow) -> str:

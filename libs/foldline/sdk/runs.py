@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 
 import grpc
@@ -72,7 +72,9 @@ class Runs:
                 break
         return found
 
-    async def watch(self, run_id: str, *, after_version: int = 0) -> AsyncIterator[pb.WatchRunResponse]:
+    async def watch(
+        self, run_id: str, *, after_version: int = 0
+    ) -> AsyncGenerator[pb.WatchRunResponse, None]:
         """The whole state, then every change until the run has ended; survives losses of the connection."""
         loop = asyncio.get_running_loop()
         heard = loop.time()
@@ -102,7 +104,9 @@ class Records:
         self._recorder = RecorderServiceStub(channel)
         self._workspace = workspace
 
-    async def history(self, run_id: str, *, after_version: int = 0) -> AsyncIterator[pb.ListHistoryResponse]:
+    async def history(
+        self, run_id: str, *, after_version: int = 0
+    ) -> AsyncGenerator[pb.ListHistoryResponse, None]:
         """The events of a run in pages, oldest first; each page has its verdict on the chain."""
         while True:
             request = pb.ListHistoryRequest(
@@ -121,7 +125,7 @@ class Records:
 
     async def log(
         self, run_id: str, step: str, *, attempt: int = 0, follow: bool = False
-    ) -> AsyncIterator[pb.LogLine]:
+    ) -> AsyncGenerator[pb.LogLine, None]:
         """The lines of one attempt (0: the newest); with `follow` until the attempt has ended."""
         request = pb.ReadLogRequest(
             workspace=self._workspace, run_id=run_id, step=step, attempt=attempt, follow=follow

@@ -1,0 +1,247 @@
+"""`show`, `history`, `replay`, `logs` and `artifact`: the record of a run."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+import msgspec
+
+from foldline.chassis.clock import SystemClock
+from foldline.cli import failures, options, views
+from foldline.cli.output import Output
+from foldline.domain.errors import FoldlineError, Kind
+
+if TYPE_CHECKING:
+    from foldline.domain.artifacts import Artifact
+    from foldline.sdk.client import Client
+
+
+@click.command()
+@click.argument("run")
+@options.remote
+def show(session: options.Session, run: str) -> None:
+    """Show the record of RUN: parameters, steps with their times, outputs."""
+    from foldline.wire import messages
+
+    response = session.ask(lambda client: client.runs.get(run))
+    if session.out.json:
+        session.out.document(messages.to_dict(response))
+        return
+    _show(session.out, views.of_messages(response.run, response.steps))
+
+
+@click.command()
+@click.argument("run")
+@click.option("--at", "version", type=click.IntRange(min=1), help="Version to show; without it the newest.")
+@options.remote
+def replay(session: options.Session, run: str, version: int | None) -> None:
+    """Show RUN as it was right after an event, by the event's number in `foldline history`."""
+    from foldline.wire import messages
+
+    async def action(client: Client) -> Any:
+        return await client.records.replay(await _whole_id(client, run), version or 0)
+
+    response = session.ask(action)
+    if session.out.json:
+        session.out.document(messages.to_dict(response))
+        return
+    event = messages.to_dict(response.event)
+    session.out.say(f"as of {event['version']}: {_line(event)}")
+    _show(session.out, views.of_messages(response.run, response.steps))
+
+
+@click.command()
+@click.argument("run")
+@click.option("--follow", is_flag=True, help="Go on with new events until the run ends.")
+@options.remote
+def history(session: options.Session, run: str, follow: bool) -> int:
+    """Show the events of RUN and tell whether their hash chain holds. Exit code 1 when it does not."""
+    if follow:
+        return session.ask(lambda client: _follow_history(client, run, session.out))
+    events, problem = session.ask(lambda client: _read_history(client, run))
+    if session.out.json:
+        session.out.document({"events": events, "chain_ok": not problem, "chain_error": problem})
+        return failures.RUN_FAILED if problem else failures.OK
+    session.out.table(
+        ("#", "time", "event", "step", "what"),
+        [
+            (
+                str(event["version"]),
+                views.clock_time(event["time"]),
+                event["type"],
+                event["data"].get("step", ""),
+                views.describe(event["type"], event["data"]),
+            )
+            for event in events
+        ],
+    )
+    if problem:
+        session.out.say(f"the chain is broken: {problem}")
+        return failures.RUN_FAILED
+    session.out.say(f"{len(events)} events, versions without a gap, the hash chain holds")
+    return failures.OK
+
+
+@click.command()
+@click.argument("run")
+@click.argument("step")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the attempt ends.")
+@click.option("--attempt", type=click.IntRange(min=1), help="Which attempt; without it the newest.")
+@options.remote
+def logs(session: options.Session, run: str, step: str, follow: bool, attempt: int | None) -> None:
+    """Show what STEP of RUN wrote."""
+    from foldline.wire import messages
+
+    async def action(client: Client) -> None:
+        lines = client.records.log(await _whole_id(client, run), step, attempt=attempt or 0, follow=follow)
+        async with aclosing(lines) as found:
+            async for line in found:
+                if session.out.json:
+                    session.out.line(messages.to_dict(line))
+                else:
+                    session.out.say(f"[{line.text}]" if line.stream == "system" else line.text)
+
+    session.ask(action)
+
+
+@click.group()
+def artifact() -> None:
+    """What steps produced."""
+
+
+@artifact.command()
+@click.argument("run")
+@click.argument("step")
+@click.argument("output", default="output")
+@click.option(
+    "-o", "target", type=click.Path(path_type=Path), help="File to write; - is stdout; default: its own name."
+)
+@options.remote
+def get(session: options.Session, run: str, step: str, output: str, target: Path | None) -> None:
+    """Fetch OUTPUT of STEP of RUN and check it against its digest."""
+    found, path = session.ask(lambda client: _download(client, run, step, output, target))
+    if path is None:
+        return
+    if session.out.json:
+        session.out.document({"file": str(path), **msgspec.to_builtins(found)})
+    else:
+        session.out.say(f"{path}: {found.type}, {found.encoding}, {views.amount(found.size_bytes)}")
+
+
+def _show(out: Output, view: views.RunView) -> None:
+    out.fields(
+        {
+            "run": view.run_id,
+            "workflow": view.workflow,
+            "release": view.release,
+            "status": view.status,
+            "started": views.moment(view.create_time),
+            "by": view.started_by,
+            "took": views.duration(view.create_time, view.end_time),
+            "parameters": ", ".join(
+                f"{name}={msgspec.json.encode(value).decode()}" for name, value in view.parameters.items()
+            ),
+        }
+    )
+    out.say()
+    if out.is_terminal:
+        from foldline.cli import render
+
+        out.show(render.steps(view, SystemClock().now()))
+    else:
+        out.table(
+            ("step", "status", "took", "attempts", "note"), [_row(step) for step in view.steps.values()]
+        )
+    produced = {
+        f"{step.name}.{name}": views.artifact(found)
+        for step in view.steps.values()
+        for name, found in step.outputs.items()
+    }
+    if produced:
+        out.say()
+        out.table(("output", "value"), list(produced.items()))
+    if view.failure is not None:
+        out.say()
+        out.say(f"failed: {view.failure.message} ({view.failure.reason})")
+        out.say(view.failure.traceback.rstrip())
+
+
+def _row(step: views.StepView) -> tuple[str, ...]:
+    note = f"{step.failure.message} ({step.failure.reason})" if step.failure else step.note
+    took = views.duration(step.start_time, step.end_time) if step.kind == "function" else ""
+    return step.name, step.status, took, str(step.attempts or ""), note
+
+
+def _line(event: dict[str, Any]) -> str:
+    step = event["data"].get("step", "")
+    return f"{event['type']} {step + ': ' if step else ''}{views.describe(event['type'], event['data'])}"
+
+
+async def _whole_id(client: Client, run: str) -> str:
+    """The run's id for a unique beginning of it; a whole id is not asked for."""
+    return run if len(run) == 36 else (await client.runs.get(run)).run.run_id
+
+
+async def _read_history(client: Client, run: str) -> tuple[list[dict[str, Any]], str]:
+    """All events, and the first problem of their chain."""
+    from foldline.wire import messages
+
+    events: list[dict[str, Any]] = []
+    problem = ""
+    async with aclosing(client.records.history(await _whole_id(client, run))) as pages:
+        async for page in pages:
+            events.extend(messages.to_dict(event) for event in page.events)
+            if not page.chain_ok:
+                problem = problem or page.chain_error or "the recorder does not say where"
+    return events, problem
+
+
+async def _follow_history(client: Client, run: str, out: Output) -> int:
+    from foldline.wire import messages
+
+    async with aclosing(client.runs.watch(run)) as updates:
+        async for update in updates:
+            for event in map(messages.to_dict, update.events):
+                if out.json:
+                    out.line(event)
+                else:
+                    out.say(f"{event['version']:>5}  {views.clock_time(event['time'])}  {_line(event)}")
+    return failures.OK
+
+
+async def _download(
+    client: Client, run: str, step: str, output: str, target: Path | None
+) -> tuple[Artifact, Path | None]:
+    """Write the artifact to a file beside the target first, so that nothing half-written takes its name."""
+    from foldline.domain.artifacts import Artifact
+    from foldline.wire import messages
+
+    found, chunks = await client.records.artifact(await _whole_id(client, run), step, output)
+    known = messages.from_message(found, Artifact)
+    if target is not None and str(target) == "-":
+        await _write(chunks, sys.stdout.buffer, known)
+        return known, None
+    path = target or Path(Path(known.filename or f"{step}-{output}.{known.encoding}").name)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            await _write(chunks, file, known)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return known, path
+
+
+async def _write(chunks: Any, file: BinaryIO, known: Artifact) -> None:
+    digest = hashlib.sha256()
+    async for chunk in chunks:
+        digest.update(chunk)
+        file.write(chunk)
+    if f"sha256:{digest.hexdigest()}" != known.digest:
+        message = f"what was received is not {known.digest}; it is damaged"
+        raise FoldlineError(Kind.INTERNAL, "DIGEST_MISMATCH", message)

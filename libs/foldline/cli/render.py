@@ -1,0 +1,107 @@
+"""Runs on a terminal: tables, timelines, and the picture of a run that goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from foldline.cli import views
+from foldline.cli.views import RunView, StepView
+
+_STYLES = {
+    "waiting": "dim",
+    "created": "dim",
+    "scheduled": "cyan",
+    "running": "bold cyan",
+    "retrying": "yellow",
+    "stopping": "yellow",
+    "completed": "green",
+    "failed": "bold red",
+    "skipped": "dim",
+    "stopped": "yellow",
+}
+_SIGNS = {
+    "waiting": "·",
+    "scheduled": "○",
+    "running": "●",
+    "retrying": "↻",
+    "completed": "✓",
+    "failed": "✗",
+    "skipped": "–",
+    "stopped": "■",
+}
+_BAR_WIDTH = 24
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Plain rows under headings; statuses in their colours."""
+    found = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for name in columns:
+        found.add_column(name, overflow="fold")
+    for row in rows:
+        found.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+    return found
+
+
+def run(view: RunView, now: datetime) -> Group:
+    """A run with its steps and their place in time, as of `now` where it has not ended."""
+    head = Text.assemble(
+        (view.workflow, "bold"),
+        "  ",
+        (view.status, _STYLES.get(view.status, "")),
+        ("  " + views.seconds(_elapsed(view.create_time, view.end_time or now)), "dim"),
+        (f"  {view.run_id}", "dim"),
+    )
+    return Group(head, steps(view, now))
+
+
+def steps(view: RunView, now: datetime) -> Table:
+    """One row per step: sign, name, status, duration, bar, note."""
+    found = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    found.add_column(no_wrap=True)
+    found.add_column(no_wrap=True)
+    found.add_column(no_wrap=True)
+    found.add_column(no_wrap=True, justify="right")
+    found.add_column(no_wrap=True)
+    found.add_column(overflow="fold", style="dim")
+    for step in view.steps.values():
+        style = _STYLES.get(step.status, "")
+        end = step.end_time or (now if step.start_time else None)
+        found.add_row(
+            Text(_SIGNS.get(step.status, "?"), style=style),
+            Text(step.name, style="dim" if step.status in ("waiting", "skipped") else ""),
+            Text(step.status, style=style),
+            views.duration(step.start_time, end) if step.kind == "function" else "",
+            Text(bar(step, view, now), style=style),
+            note(step),
+        )
+    return found
+
+
+def bar(step: StepView, view: RunView, now: datetime) -> str:
+    """Where in the run's time the step's lies."""
+    if step.start_time is None or view.create_time is None or step.kind != "function":
+        return ""
+    whole = max(_elapsed(view.create_time, view.end_time or now), 0.001)
+    start = _elapsed(view.create_time, step.start_time) / whole
+    end = _elapsed(view.create_time, step.end_time or now) / whole
+    left = min(int(start * _BAR_WIDTH), _BAR_WIDTH - 1)
+    width = max(1, round((end - start) * _BAR_WIDTH))
+    return " " * left + "━" * min(width, _BAR_WIDTH - left)
+
+
+def note(step: StepView) -> str:
+    """What there is to say about a step: its failure, its note, or its retries."""
+    if step.failure is not None:
+        return f"{step.failure.message} ({step.failure.reason})"
+    if step.note:
+        return step.note
+    return f"attempt {step.attempts}" if step.attempts > 1 else ""
+
+
+def _elapsed(start: datetime | None, end: datetime) -> float:
+    return max(0.0, (end - start).total_seconds()) if start else 0.0

@@ -1,0 +1,150 @@
+"""`start`, `watch`, `stop` and `runs`."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from foldline.cli import failures, options, views
+from foldline.cli.output import complain
+from foldline.cli.progress import Progress, finish
+
+if TYPE_CHECKING:
+    from foldline.api.recorder.v1 import recorder_service_pb2 as pb
+    from foldline.sdk.client import Client
+
+_STATUSES = ("created", "running", "stopping", "completed", "failed", "stopped")
+
+
+@click.command()
+@click.argument("workflow")
+@options.setting
+@options.values_file
+@click.option(
+    "--watch", "watching", is_flag=True, help="Follow the run until it ends; Ctrl-C leaves it running."
+)
+@click.option("--request-id", default="", help="Makes a repeated call give the same run.")
+@options.remote
+def start(
+    session: options.Session,
+    workflow: str,
+    settings: tuple[str, ...],
+    values: Path | None,
+    watching: bool,
+    request_id: str,
+) -> int:
+    """Start a run of WORKFLOW with its saved configuration, and --set over it for this run.
+
+    With --watch the exit code tells how it ended: 0 completed, 1 failed, 3 stopped.
+    """
+    from foldline.cli.workflows import graph_of
+    from foldline.sdk import values as typed
+
+    async def action(client: Client) -> str:
+        given = {}
+        if settings or values:
+            given = dict(typed.merged(settings, values, (await graph_of(client, workflow)).parameters))
+        return await client.runs.start(workflow, given, request_id=request_id)
+
+    run_id = session.ask(action)
+    if watching:
+        return _follow(session, run_id)
+    if session.out.json:
+        session.out.document({"run_id": run_id})
+    elif session.out.is_terminal:
+        session.out.say(f"run {run_id} started; follow it with `foldline watch {run_id}`")
+    else:
+        session.out.say(run_id)
+    return failures.OK
+
+
+@click.command()
+@click.argument("run")
+@options.remote
+def watch(session: options.Session, run: str) -> int:
+    """Follow RUN until it ends. Exit code 0 completed, 1 failed, 3 stopped; Ctrl-C leaves it running."""
+    return _follow(session, run)
+
+
+@click.command()
+@click.argument("run")
+@click.option("--reason", default="", help="Why, for the record.")
+@options.remote
+def stop(session: options.Session, run: str, reason: str) -> None:
+    """Ask RUN to stop: running steps get SIGTERM, and after their grace time SIGKILL."""
+
+    async def action(client: Client) -> str:
+        run_id = (await client.runs.get(run)).run.run_id
+        await client.runs.stop(run_id, reason)
+        return run_id
+
+    run_id = session.ask(action)
+    if session.out.json:
+        session.out.document({"run_id": run_id})
+    else:
+        session.out.say(f"run {run_id} is stopping")
+
+
+@click.command()
+@click.option("--workflow", default="", help="Only runs of this workflow.")
+@click.option("--status", type=click.Choice(_STATUSES), default=None, help="Only runs with this status.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@options.remote
+def runs(session: options.Session, workflow: str, status: str | None, limit: int) -> None:
+    """List runs, newest first."""
+    from foldline.wire import messages
+
+    found = session.ask(lambda client: client.runs.list(workflow=workflow, status=status or "", limit=limit))
+    if session.out.json:
+        session.out.document([messages.to_dict(one) for one in found])
+        return
+    session.out.table(
+        ("run", "workflow", "status", "started", "took", "steps", "by"), [_row(one) for one in found]
+    )
+
+
+def _row(run: pb.Run) -> tuple[str, ...]:
+    view = views.of_messages(run, ())
+    done = sum(count for status, count in run.step_counts.items() if status in ("completed", "skipped"))
+    return (
+        view.run_id,
+        view.workflow,
+        view.status,
+        views.moment(view.create_time),
+        views.duration(view.create_time, view.end_time),
+        f"{done}/{sum(run.step_counts.values())}",
+        view.started_by,
+    )
+
+
+def _follow(session: options.Session, run: str) -> int:
+    try:
+        view = session.ask(lambda client: _watch(client, run, session))
+    except KeyboardInterrupt:
+        complain([f"left; the run goes on: `foldline watch {run}`, `foldline stop {run}`"])
+        return failures.INTERRUPTED
+    if not session.out.json:
+        finish(session.out, view)
+    return failures.BY_STATUS.get(view.status, failures.INTERNAL)
+
+
+async def _watch(client: Client, run: str, session: options.Session) -> views.RunView:
+    from foldline.wire import messages
+
+    view: views.RunView | None = None
+    with Progress(session.out) as progress:
+        async with aclosing(client.runs.watch(run)) as updates:
+            async for update in updates:
+                view = views.of_messages(update.run, update.steps, view)
+                progress.show(view)
+                if session.out.json:
+                    session.out.line(messages.to_dict(update))
+                    continue
+                for event in update.events:
+                    recorded = messages.to_dict(event)
+                    progress.event(event.type, recorded["data"], recorded["time"])
+    assert view is not None, "a watch gives the whole state first"
+    return view

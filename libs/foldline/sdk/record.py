@@ -1,0 +1,61 @@
+"""The record of a local run: its events as JSON lines, and the logs of its attempts.
+
+HOME/runs/<run id>/events.jsonl            one event a line: version, time, type, data
+HOME/runs/<run id>/logs/<step>.<n>.jsonl   one line of log a line: number, time, stream, text
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from foldline.domain.run_events import RunEvent
+from foldline.domain.spec import Json
+from foldline.domain.work import LogEntry
+from foldline.wire import events
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of events.jsonl."""
+
+    version: int
+    time: datetime
+    type: str
+    data: msgspec.Raw | Json
+
+
+class Record:
+    """The folder of one local run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.events = folder / "events.jsonl"
+
+    @classmethod
+    def create(cls, home: Path, run_id: str) -> Record:
+        """A new, empty record. The home keeps itself out of version control."""
+        record = cls(home / "runs" / run_id)
+        (record.folder / "logs").mkdir(parents=True)
+        ignore = home / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+        return record
+
+    def write(self, version: int, event: RunEvent, time: datetime) -> None:
+        type_, payload = events.encode(event)
+        self._append(self.events, Entry(version, time, type_, msgspec.Raw(payload.encode())))
+
+    def log(self, step: str, attempt: int, entry: LogEntry) -> None:
+        self._append(self.folder / "logs" / f"{step}.{attempt}.jsonl", entry)
+
+    def read(self) -> Iterator[Entry]:
+        """The events, oldest first, with their data as plain JSON."""
+        for line in self.events.read_bytes().splitlines():
+            yield msgspec.json.decode(line, type=Entry)
+
+    def _append(self, file: Path, entry: msgspec.Struct) -> None:
+        with file.open("ab") as target:
+            target.write(msgspec.json.encode(entry) + b"\n")
