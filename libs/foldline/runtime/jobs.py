@@ -1,4 +1,4 @@
-"""What a launcher asks of a step's process, and what comes back. Plain data, written as JSON between the two."""
+"""What a launcher asks of a step's process, and what comes back: plain data, JSON between the two."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@
         outcome = await launcher.run(job, on_lines, on_started)
 
 For each (python, bundle, module) there is one warm parent process that has imported the module; each attempt
-is a fork of it, in a session of its own. A parent ends with its launcher, an attempt with its parent, whatever
-way they go. What a step did wrong is in `outcome.failure`, never an exception here.
+is a fork of it, in a session of its own. A parent ends with its launcher, an attempt with its parent,
+whatever way they go. What a step did wrong is in `outcome.failure`, never an exception here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from types import TracebackType
 
 from foldline.runtime.attempts import Attempt
 from foldline.runtime.jobs import Given, Job, Line, Outcome, Product, StepFailure
-from foldline.runtime.warm import WarmParent
+from foldline.runtime.warm import LIBRARY, WarmParent
 
 __all__ = ["Given", "Job", "Launcher", "Line", "Outcome", "Product", "StepFailure"]
 
@@ -55,7 +55,7 @@ class Launcher:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Launcher:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        _link_library(self._folder / LIBRARY)
         self._sweeper = asyncio.create_task(self._sweep(), name="launcher-sweep")
         return self
 
@@ -147,3 +147,13 @@ async def _hand_over(parent: WarmParent, on_lines: OnLines) -> None:
     with contextlib.suppress(IndexError):
         while True:
             await on_lines([parent.import_lines.popleft()])
+
+
+def _link_library(folder: Path) -> None:
+    """A folder with this package and none of its neighbours, for the sys.path of other environments."""
+    folder.mkdir(parents=True, exist_ok=True)
+    link = folder / "foldline"
+    target = Path(__file__).parent.parent
+    if not (link.is_symlink() and link.readlink() == target):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)

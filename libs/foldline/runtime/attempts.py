@@ -1,0 +1,203 @@
+"""One attempt from the launcher's side: its folder, its pipes, its limits, how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from foldline.runtime.child import JOB, OUTPUTS, RESULT, WORK
+from foldline.runtime.jobs import Job, Line, Outcome, Product, StepFailure
+from foldline.runtime.pipes import pump
+from foldline.runtime.warm import Child, Ended, WarmParent
+
+STREAMS = ("stdout", "stderr", "note")
+
+_LAST_LINES_SECONDS = 5.0
+"""How long a pipe may stay open after its step and all that is known to come from it are dead."""
+
+
+class Attempt:
+    """Lives for one `Launcher.run`."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._since = time.monotonic()
+        self._verdict: StepFailure | None = None
+        self._grace = job.grace_seconds
+        self._stopping = asyncio.Event()
+        self._order = asyncio.Lock()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._since
+
+    def stop(self, grace_seconds: float | None) -> None:
+        if grace_seconds is not None:
+            self._grace = grace_seconds
+        self._condemn(StepFailure(kind="stopped", reason="STEP_STOPPED", message="the step was stopped"))
+
+    def lay_out(self) -> None:
+        """Make the folder that the step's process finds its job in."""
+        folder = self.job.folder
+        folder.mkdir(parents=True)
+        (folder / WORK).mkdir()
+        (folder / OUTPUTS).mkdir()
+        inputs = {name: dataclasses.asdict(given) for name, given in self.job.inputs.items()}
+        content = {
+            "function": self.job.function,
+            "inputs": inputs,
+            "outputs": self.job.outputs,
+            "allow_pickle": self.job.allow_pickle,
+            "facts": dataclasses.asdict(self.job.facts),
+        }
+        (folder / JOB).write_text(json.dumps(content))
+
+    async def wait_until(
+        self, ready: asyncio.Future[StepFailure | None], patience: float
+    ) -> StepFailure | None:
+        """Wait for the parent: None when it can take this attempt, else why the attempt has failed."""
+        if not ready.done():
+            limit = self.job.run_seconds + patience if self.job.run_seconds else None
+            stopped = asyncio.ensure_future(self._stopping.wait())
+            either: set[asyncio.Future[Any]] = {ready, stopped}
+            try:
+                await asyncio.wait(either, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stopped.cancel()
+        if self._verdict is not None:
+            return self._verdict
+        return ready.result() if ready.done() else _timed_out(self.job, "its module was still being imported")
+
+    async def run(
+        self,
+        parent: WarmParent,
+        on_lines: Callable[[Sequence[Line]], Awaitable[None]],
+        on_started: Callable[[], None] | None,
+    ) -> Outcome:
+        async def sink(lines: Sequence[Line]) -> None:
+            async with self._order:
+                await on_lines(lines)
+
+        self._since = time.monotonic()
+        reads, writes = _open_pipes()
+        try:
+            child = await parent.start(self.job.folder, writes)
+        finally:
+            for fd in writes:
+                os.close(fd)
+        try:
+            ended = await self._accompany(parent, child, reads, sink, on_started)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        seconds = self.seconds
+        outcome = await asyncio.to_thread(self._judge, ended) if self.job.outputs else self._judge(ended)
+        return dataclasses.replace(outcome, seconds=seconds, max_rss_bytes=ended.max_rss_bytes)
+
+    async def _accompany(
+        self,
+        parent: WarmParent,
+        child: Child,
+        reads: Sequence[int],
+        sink: Callable[[Sequence[Line]], Awaitable[None]],
+        on_started: Callable[[], None] | None,
+    ) -> Ended:
+        """Stay with the process until it and its pipes have ended; leaving in any other way kills it."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                pumps = [
+                    tasks.create_task(pump(fd, stream, sink))
+                    for fd, stream in zip(reads, STREAMS, strict=True)
+                ]
+                guard = tasks.create_task(self._guard(parent, child))
+                await asyncio.shield(child.started)
+                if on_started is not None and child.started.result():
+                    on_started()
+                ended = await asyncio.shield(child.ended)
+                guard.cancel()
+                _, late = await asyncio.wait(pumps, timeout=_LAST_LINES_SECONDS)
+                for task in late:
+                    task.cancel()
+        finally:
+            if not child.ended.done():
+                await parent.signal(child, signal.SIGKILL)
+                await asyncio.wait({child.ended}, timeout=_LAST_LINES_SECONDS)
+        return ended
+
+    async def _guard(self, parent: WarmParent, child: Child) -> None:
+        """Wait for a reason to end the process early; then ask, then insist."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.job.run_seconds or None):
+                await self._stopping.wait()
+        if not self._stopping.is_set():
+            self._condemn(_timed_out(self.job, "it was still running"))
+        await parent.signal(child, signal.SIGTERM)
+        await asyncio.sleep(self._grace)
+        await parent.signal(child, signal.SIGKILL)
+
+    def _condemn(self, verdict: StepFailure) -> None:
+        self._verdict = self._verdict or verdict
+        self._stopping.set()
+
+    def _judge(self, ended: Ended) -> Outcome:
+        if ended.error:
+            return Outcome(
+                failure=StepFailure(kind="infrastructure", reason="STEP_PROCESS_LOST", message=ended.error)
+            )
+        result = _read_result(self.job.folder)
+        reads = tuple(result.get("reads", ()))
+        if self._verdict is not None:
+            return Outcome(failure=self._verdict, reads=reads)
+        if "outputs" in result:
+            products = {name: _product(fields) for name, fields in result["outputs"].items()}
+            return Outcome(outputs=products, reads=reads)
+        failure = StepFailure(**result["failure"]) if "failure" in result else _ended_by_itself(ended.status)
+        return Outcome(failure=failure, reads=reads)
+
+
+def _open_pipes() -> tuple[list[int], list[int]]:
+    pairs = [os.pipe() for _ in STREAMS]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def _read_result(folder: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads((folder / RESULT).read_bytes())
+    except FileNotFoundError:
+        return {}
+    return content
+
+
+def _product(fields: dict[str, Any]) -> Product:
+    return Product(**{**fields, "file": Path(fields["file"]) if fields["file"] else None})
+
+
+def _timed_out(job: Job, state: str) -> StepFailure:
+    message = f"{state} after {job.run_seconds:g} s, the step's time limit"
+    return StepFailure(kind="timeout", reason="STEP_TIMED_OUT", message=message)
+
+
+def _ended_by_itself(status: int) -> StepFailure:
+    if status < 0:
+        name = _signal_name(-status)
+        hint = "; the kernel does this when memory runs out" if -status == signal.SIGKILL else ""
+        message = f"the step's process was killed by {name}{hint}"
+        return StepFailure(kind="user", reason="STEP_KILLED", message=message, signal=-status)
+    message = f"the step's process exited with code {status} before its function returned"
+    if status > 128:
+        message += f" (128 + {status - 128}: {_signal_name(status - 128)} in a shell's way of counting)"
+    return StepFailure(kind="user", reason="STEP_EXITED", message=message, exit_code=status)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"

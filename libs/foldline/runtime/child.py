@@ -1,0 +1,164 @@
+"""One attempt: the process that a warm parent forked. Decode, call, encode, leave the result, end.
+
+The result is `result.json` in the job's folder, written under another name first: it is whole or not there. A
+process that ends without it ended by itself (an exit code) or was killed (a signal).
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import dataclasses
+import faulthandler
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from foldline.runtime import codecs, context, failures, kernel, outputs
+from foldline.runtime.failures import StepError
+from foldline.runtime.jobs import Facts, Given, StepFailure
+from foldline.runtime.seeds import SeedWatch
+
+JOB = "job.json"
+RESULT = "result.json"
+WORK = "work"
+"""The folder that the step starts in, and its TMPDIR."""
+OUTPUTS = "outputs"
+
+
+def main(module: str, folder: str, fds: list[int], seeds: SeedWatch) -> NoReturn:
+    """Runs in the forked child and never returns into the parent's code."""
+    code = 1
+    try:
+        _settle(Path(folder), fds, seeds)
+        code = _attempt(module, Path(folder))
+    except BaseException:  # noqa: BLE001 - the last line of defence of a process
+        traceback.print_exc()
+    finally:
+        _flush()
+        os._exit(code)
+
+
+def _settle(folder: Path, fds: list[int], seeds: SeedWatch) -> None:
+    """Become a process of its own in everything that a fork shares."""
+    guardian = os.getppid()
+    os.setsid()
+    kernel.die_with_parent(signal.SIGKILL)
+    if os.getppid() != guardian:
+        os._exit(1)  # the parent died before the kernel knew that it mattered
+    kernel.become_subreaper()
+    kernel.set_name("foldline-step")
+    _take_descriptors(fds)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # What the module registered at import is the parent's to end, not each attempt's.
+    atexit._clear()  # noqa: SLF001
+    seeds.settle()
+    os.chdir(folder / WORK)
+    os.environ["TMPDIR"] = str(folder / WORK)  # noqa: TID251 - the step's own environment is made here
+    if (tempfile := sys.modules.get("tempfile")) is not None:
+        vars(tempfile)["tempdir"] = None
+
+
+def _take_descriptors(fds: list[int]) -> None:
+    stdout, stderr, notes = fds
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (stdout, 1), (stderr, 2)):
+        os.dup2(source, target)
+        os.close(source)
+    context.enter(Facts(), notes)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # the module may have put something else there
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+    faulthandler.enable(file=2)
+
+
+def _attempt(module: str, folder: Path) -> int:
+    job = json.loads((folder / JOB).read_bytes())
+    context.enter(Facts(**job["facts"]), context.notes())
+    reads: list[str] = []
+    result: dict[str, Any]
+    try:
+        function = _find(module, job["function"])
+        arguments = _arguments(job, reads)
+        value = function(**arguments)
+        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - as Python does at its end
+        result = {"outputs": _encode(job, value, folder)}
+    except StepError as error:
+        print(error.failure.message, file=sys.stderr)  # noqa: T201 - the step's own log
+        result = {"failure": dataclasses.asdict(error.failure)}
+    except SystemExit as error:
+        return _exit_code(error)
+    except BaseException as error:  # noqa: BLE001 - whatever the author's function raises is the outcome
+        failure = failures.raised(error)
+        print(failure.traceback, file=sys.stderr, end="")  # noqa: T201 - the step's own log
+        result = {"failure": dataclasses.asdict(failure)}
+    atexit._run_exitfuncs()  # noqa: SLF001 - what was registered since the fork
+    _leave(folder, {**result, "reads": reads})
+    return 0 if "outputs" in result else 1
+
+
+def _find(module: str, name: str) -> Callable[..., Any]:
+    found: Any = sys.modules[module]
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise StepError("user", "STEP_IMPORT_FAILED", f"module {module} has no function {name}")
+    return found  # type: ignore[no-any-return]
+
+
+def _arguments(job: dict[str, Any], reads: list[str]) -> dict[str, Any]:
+    arguments = {}
+    for name, fields in job["inputs"].items():
+        given = Given(**fields)
+        arguments[name] = codecs.decode(name, given, allow_pickle=job["allow_pickle"])
+        if given.digest:
+            reads.append(given.digest)
+    return arguments
+
+
+def _encode(job: dict[str, Any], value: object, folder: Path) -> dict[str, Any]:
+    declared = tuple((name, kind) for name, kind in job["outputs"])
+    products = {}
+    for name, kind, one in outputs.split(value, declared):
+        target = folder / OUTPUTS / name
+        product = codecs.encode(name, one, kind, target, allow_pickle=job["allow_pickle"])
+        products[name] = {**dataclasses.asdict(product), "file": str(product.file) if product.file else None}
+    return products
+
+
+def _leave(folder: Path, result: dict[str, Any]) -> None:
+    _flush()
+    partial = folder / f"{RESULT}.partial"
+    try:
+        partial.write_text(json.dumps(result, ensure_ascii=True))
+    except OSError as error:
+        failure = StepFailure(
+            kind="infrastructure", reason="DISK_FAILED", message=f"result not written: {error}"
+        )
+        partial.write_text(json.dumps({"failure": dataclasses.asdict(failure), "reads": []}))
+    partial.rename(folder / RESULT)
+
+
+def _exit_code(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)  # noqa: T201 - what Python itself does
+    return 1
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
