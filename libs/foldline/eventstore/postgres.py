@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from foldline.chassis import background
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.eventstore.appender import Appender
 from foldline.eventstore.bell import Bell
@@ -52,16 +53,13 @@ class PostgresEventStore:
         self._committed = asyncio.Event()
         self._appender = Appender(pool, self._announce)
         self._stack = AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         await self._refuse_foreign_events()
-        group = await self._stack.enter_async_context(asyncio.TaskGroup())
-        self._tasks = [
-            group.create_task(self._appender.run(), name="ledger-append"),
-            group.create_task(self._bell.listen(), name="ledger-listen"),
-            group.create_task(self._notify(), name="ledger-notify"),
-        ]
+        tasks = await self._stack.enter_async_context(background.tasks())
+        tasks.create_task(self._appender.run(), name="ledger-append")
+        tasks.create_task(self._bell.listen(), name="ledger-listen")
+        tasks.create_task(self._notify(), name="ledger-notify")
         return self
 
     async def __aexit__(
@@ -70,8 +68,6 @@ class PostgresEventStore:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
         await self._stack.__aexit__(kind, error, traceback)
 
     async def append(self, stream: str, expected: Head, events: Sequence[NewEvent]) -> Head:

@@ -55,18 +55,25 @@ async def apply(dsn: str, owners: Sequence[Owner]) -> list[str]:
         await connection.close()
 
 
-async def require(pool: Pool, owner: Owner) -> None:
+async def require(pool: Pool, owner: Owner | str) -> None:
     """Raise MigrationError unless every shipped migration of `owner` is applied, unchanged.
+
+    A bare schema means the owner of that name in an installation: see `owner_of`.
 
     Newer ones than this code knows are accepted: migrations only go forward in such a way that the code
     of the release before them goes on working.
     """
-    schema, _ = owner
+    schema, package = owner_of(owner) if isinstance(owner, str) else owner
     async with pool.acquire() as connection:
         applied = await _applied(connection, schema)
-    missing = [migration.name for migration in _pending(owner, applied)]
+    missing = [migration.name for migration in _pending((schema, package), applied)]
     if missing:
         raise MigrationError(f"schema {schema} lacks {', '.join(missing)}: run `foldline migrate`")
+
+
+def owner_of(schema: str) -> Owner:
+    """The ledger belongs to the event store, every other schema to the service of its name."""
+    return schema, "foldline.eventstore" if schema == "ledger" else f"foldline_{schema}"
 
 
 def shipped(package: str) -> list[Migration]:
