@@ -23,7 +23,7 @@ class AccessInterceptor(Interceptor):
     """Inside the call interceptor, which turns what is raised here into a status."""
 
     def __init__(self, key: Secret | str, clock: Clock) -> None:
-        self._key = key
+        self._key = tokens.signing_key(key)  # a bad key stops the service at its start
         self._clock = clock
 
     async def intercept_service(

@@ -50,7 +50,7 @@ def issue(
         exp=born + ttl_seconds,
         grants=dict(grants),
     )
-    return jwt.encode(msgspec.to_builtins(claims), _key(key), algorithm=ALGORITHM)
+    return jwt.encode(msgspec.to_builtins(claims), signing_key(key), algorithm=ALGORITHM)
 
 
 def verify(key: Secret | str, token: str, now: datetime) -> Caller:
@@ -58,7 +58,7 @@ def verify(key: Secret | str, token: str, now: datetime) -> Caller:
     try:
         payload = jwt.decode(
             token,
-            _key(key),
+            signing_key(key),
             algorithms=[ALGORITHM],
             issuer=ISSUER,
             # Times are compared below, with the caller's clock: PyJWT would ask the system's.
@@ -78,7 +78,8 @@ def _refused(reason: str, message: str) -> FoldlineError:
     return FoldlineError(Kind.UNAUTHENTICATED, reason, message)
 
 
-def _key(key: Secret | str) -> str:
+def signing_key(key: Secret | str) -> str:
+    """The key as text; raises where it is too short to sign with."""
     text = key.value if isinstance(key, Secret) else key
     if len(text.encode()) < SHORTEST_KEY_BYTES:
         raise FoldlineError(

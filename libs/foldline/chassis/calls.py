@@ -7,6 +7,7 @@ when the server drains. The only place where an unexpected exception of a servic
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -28,6 +29,8 @@ Translate = Callable[[Exception], status_pb2.Status | None]
 
 STATUS_DETAILS = "grpc-status-details-bin"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+_INTERNAL: int = grpc.StatusCode.INTERNAL.value[0]
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _QUIET = ("/grpc.health.", "/grpc.reflection.")
 
 
@@ -109,11 +112,12 @@ class CallInterceptor(Interceptor):
 
     def _status(self, method: str, error: Exception) -> status_pb2.Status:
         status = self._translate(error)
-        if status is not None:
-            return status
-        log.error("rpc_failed", rpc=method, exc_info=error)
-        number: int = grpc.StatusCode.INTERNAL.value[0]
-        return status_pb2.Status(code=number, message="internal error; the server's log has the cause")
+        if status is None or status.code == _INTERNAL:
+            log.error("rpc_failed", rpc=method, exc_info=error)
+        if status is None:
+            message = "internal error; the server's log has the cause"
+            return status_pb2.Status(code=_INTERNAL, message=message)
+        return status
 
 
 async def abort(context: Context, status: status_pb2.Status) -> None:
@@ -125,7 +129,8 @@ async def abort(context: Context, status: status_pb2.Status) -> None:
 def _bind(method: str, context: Context) -> None:
     # Each RPC runs in a task and a context of its own, so nothing has to be unbound.
     metadata = dict(context.invocation_metadata() or ())
-    trace = str(metadata.get("traceparent", ""))
+    given = str(metadata.get("traceparent", ""))
+    trace = given if _TRACEPARENT.fullmatch(given) else ""
     correlation = clock.new_id()
     observe.enter(correlation, trace)
     structlog.contextvars.bind_contextvars(rpc=method, correlation=correlation)

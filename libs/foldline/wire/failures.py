@@ -38,8 +38,11 @@ _KINDS = {
 def to_status(error: Exception) -> status_pb2.Status | None:
     """The rich status of an error of ours: ErrorInfo, and RetryInfo where trying again may help.
 
-    None for any other exception; the server then answers INTERNAL and logs it.
+    An error of a service that was asked on the way is passed on as it came. None for any other exception;
+    the server then answers INTERNAL and logs it.
     """
+    if isinstance(error, grpc.RpcError):
+        error = from_rpc_error(error)
     if not isinstance(error, FoldlineError):
         return None
     number: int = CODES[error.kind].value[0]

@@ -10,7 +10,6 @@ from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -23,6 +22,7 @@ from foldline.chassis.lifecycle import Lifecycle
 NAME = "foldline.test.v1.EchoService"
 PING, COUNT = f"/{NAME}/Ping", f"/{NAME}/Count"
 SERVING = health_pb2.HealthCheckResponse.SERVING
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 Ping = Callable[[Struct, Context], Awaitable[Struct]]
@@ -163,13 +163,27 @@ async def test_token_and_trace_travel_with_every_call_and_each_has_an_id() -> No
         return request
 
     async with serving(ping) as channel:
-        observe.enter("c", "00-abc-def-01")
+        observe.enter("c", TRACE)
         await _ping(channel)
         await _ping(channel)
 
     assert [call["authorization"] for call in seen] == ["Bearer hush"] * 2
-    assert [call["trace"] for call in seen] == ["00-abc-def-01"] * 2
+    assert [call["trace"] for call in seen] == [TRACE] * 2
     assert len({call["correlation"] for call in seen} - {"c", ""}) == 2
+
+
+async def test_a_trace_that_is_none_is_not_taken_over() -> None:
+    seen: list[str] = []
+
+    async def ping(request: Struct, _context: Context) -> Struct:
+        seen.append(observe.trace())
+        return request
+
+    async with serving(ping) as channel:
+        observe.enter("c", "'; drop table events")
+        await _ping(channel)
+
+    assert seen == [""]
 
 
 async def test_a_unary_call_has_a_deadline_even_when_nobody_set_one() -> None:
@@ -344,14 +358,14 @@ async def _code(call: Any) -> grpc.StatusCode:
 
 async def _collect(stream: Any) -> list[Struct]:
     replies = []
-    while isinstance(reply := await stream.read(), Message):
+    while isinstance(reply := await stream.read(), Struct):
         replies.append(reply)
     return replies
 
 
 async def _set_when_bad(watch: Any, event: asyncio.Event) -> list[int]:
     statuses = []
-    while isinstance(answer := await watch.read(), Message):
+    while isinstance(answer := await watch.read(), health_pb2.HealthCheckResponse):
         statuses.append(answer.status)
         event.set()
     return statuses

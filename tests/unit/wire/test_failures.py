@@ -60,6 +60,15 @@ def test_an_exception_that_is_not_ours_is_not_translated() -> None:
     assert failures.to_status(KeyError("secret")) is None
 
 
+def test_an_error_of_the_next_service_is_passed_on_as_it_came() -> None:
+    original = failures.to_status(
+        FoldlineError(Kind.NOT_FOUND, "WORKFLOW_NOT_FOUND", "no such", workflow="w")
+    )
+    assert original is not None
+
+    assert failures.to_status(_as_rpc_error(original)) == original
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
