@@ -1,0 +1,152 @@
+"""The artifact store in a folder of this machine.
+
+A file is written under `partial/`, brought to the disk, then renamed to its place: readers see all of it or
+nothing; what an artifact's writer was told is kept is still there after a power cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from foldline.artifacts import digests
+from foldline.artifacts.port import ArtifactMissingError, StoreUnavailableError, checked, key_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PIECE_BYTES = 256 * 1024
+_READ_ONLY = 0o444
+_WRITABLE = 0o644
+
+
+class FolderStore:
+    """Safe for any number of processes on the same folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._partial = root / "partial"
+        self._partial.mkdir(parents=True, exist_ok=True)
+
+    async def put_bytes(self, content: bytes) -> str:
+        digest = digests.of_bytes(content)
+        await self._call(digest, self._put_bytes, self._root / key_of(digest), content)
+        return digest
+
+    async def put_file(self, path: Path, *, take: bool = False) -> tuple[str, int]:
+        return await self._call(str(path), self._put_file, path, take)
+
+    async def read(self, digest: str) -> bytes:
+        content = await self._call(digest, (self._root / key_of(digest)).read_bytes)
+        digests.verify(digest, digests.of_bytes(content))
+        return content
+
+    async def fetch(self, digest: str, path: Path) -> None:
+        await self._call(digest, self._fetch, digest, path)
+
+    async def stream(self, digest: str) -> AsyncIterator[bytes]:
+        async for piece in digests.verified(digest, self._pieces(digest)):
+            yield piece
+
+    async def exists(self, digest: str) -> bool:
+        return await self._call(digest, (self._root / key_of(digest)).is_file)
+
+    def local_path(self, digest: str) -> Path | None:
+        path = self._root / key_of(digest)
+        return path if path.is_file() else None
+
+    async def write_object(self, key: str, content: bytes) -> None:
+        await self._call(key, self._put_object, self._root / checked(key), content)
+
+    async def read_object(self, key: str) -> bytes:
+        return await self._call(key, (self._root / checked(key)).read_bytes)
+
+    async def list_objects(self, prefix: str) -> list[str]:
+        folder = self._root / checked(prefix)
+        found = await self._call(prefix, lambda: [path for path in folder.rglob("*") if path.is_file()])
+        return sorted(str(path.relative_to(self._root)) for path in found)
+
+    async def check(self) -> None:
+        if not await asyncio.to_thread(os.access, self._partial, os.W_OK):
+            raise StoreUnavailableError(str(self._root), f"the folder {self._root} cannot be written")
+
+    async def _pieces(self, digest: str) -> AsyncIterator[bytes]:
+        file = await self._call(digest, (self._root / key_of(digest)).open, "rb")
+        with file:
+            while piece := await self._call(digest, file.read, _PIECE_BYTES):
+                yield piece
+
+    def _put_bytes(self, target: Path, content: bytes) -> None:
+        if not target.is_file():
+            with self._fresh(target, _READ_ONLY) as partial:
+                partial.write_bytes(content)
+
+    def _put_object(self, target: Path, content: bytes) -> None:
+        # Logs come every second; a power cut may take the last of them.
+        with self._fresh(target, _WRITABLE, is_durable=False) as partial:
+            partial.write_bytes(content)
+
+    def _put_file(self, path: Path, take: bool) -> tuple[str, int]:
+        digest, size = digests.of_file(path), path.stat().st_size
+        target = self._root / key_of(digest)
+        if target.is_file():
+            return digest, size
+        with self._fresh(target, _READ_ONLY) as partial:
+            if not (take and _move(path, partial)):
+                shutil.copyfile(path, partial)
+                # The copy is what is kept; the original may have changed while it was read.
+                digests.verify(digest, digests.of_file(partial))
+        return digest, size
+
+    def _fetch(self, digest: str, path: Path) -> None:
+        partial = path.with_name(f"{path.name}.partial")
+        try:
+            shutil.copyfile(self._root / key_of(digest), partial)
+            digests.verify(digest, digests.of_file(partial))
+            partial.rename(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _fresh(self, target: Path, mode: int, *, is_durable: bool = True) -> Iterator[Path]:
+        """A file to write; it becomes `target` when the block ends well."""
+        handle, name = tempfile.mkstemp(dir=self._partial)
+        os.close(handle)
+        partial = Path(name)
+        try:
+            yield partial
+            partial.chmod(mode)
+            if is_durable:
+                with partial.open("rb") as file:
+                    os.fdatasync(file.fileno())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial.rename(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    async def _call(self, key: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """In a thread, with the operating system's errors in the store's words."""
+        try:
+            return await asyncio.to_thread(function, *args, **kwargs)
+        except FileNotFoundError as error:
+            raise ArtifactMissingError(key, f"there is no {key} in {self._root}") from error
+        except OSError as error:
+            raise StoreUnavailableError(key, f"the store in {self._root} failed: {error}") from error
+
+
+def _move(path: Path, target: Path) -> bool:
+    """Rename, where both are on one file system."""
+    try:
+        path.rename(target)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            return False
+        raise
+    return True
