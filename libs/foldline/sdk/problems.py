@@ -5,11 +5,12 @@ Standard library alone: step processes import it.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-_HERE = str(Path(__file__).parent)
+_NOT_THE_AUTHORS = (str(Path(__file__).parent), contextlib.__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,9 @@ class AuthoringError(Exception):
 
 
 def call_site() -> Site:
-    """The author's line that is being executed: the first frame outside of this package."""
+    """The author's line that is being executed: the first frame outside of this package and contextlib."""
     frame = sys._getframe(1)  # noqa: SLF001  # the one way to the caller's line that costs nothing
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_NOT_THE_AUTHORS):
         frame = frame.f_back
     return Site(frame.f_code.co_filename, frame.f_lineno)
 
