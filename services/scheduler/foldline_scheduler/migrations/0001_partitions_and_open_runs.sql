@@ -17,6 +17,6 @@ create table scheduler.open_runs (
 create index open_runs_partition on scheduler.open_runs (partition);
 
 create table scheduler.checkpoint (
-    only      boolean primary key default true check (only),
+    singleton boolean primary key default true check (singleton),
     position  text    not null
 );

@@ -1,4 +1,4 @@
 -- $1 position text
 insert into scheduler.checkpoint (position)
 values ($1)
-on conflict (only) do update set position = excluded.position
+on conflict (singleton) do update set position = excluded.position

@@ -1,0 +1,218 @@
+"""The owner of runs on a real ledger and real NATS, against executors that follow a script."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import pytest
+from tests.integration.scheduler.scripted import ScriptedExecutor, beating
+from tests.unit.domain.graphs import failure, function, graph
+from tests.waiting import until
+
+from foldline.bus import jetstream, subjects
+from foldline.bus.port import Bus
+from foldline.chassis.clock import SystemClock, new_id
+from foldline.domain.commands import CreateRun, RequestStop
+from foldline.domain.run_events import RunCreated
+from foldline.domain.spec import Graph
+from foldline.eventstore import chain, facts
+from foldline.eventstore.port import Recorded
+from foldline.eventstore.postgres import PostgresEventStore
+from foldline.pg import connect
+from foldline_scheduler.open_runs import OpenRuns
+from foldline_scheduler.owner import Owner
+from foldline_scheduler.partitions import PARTITIONS
+
+META = facts.Meta(actor="tester", workspace="w")
+
+
+class Platform(SimpleNamespace):
+    store: PostgresEventStore
+    bus: Bus
+    open_runs: OpenRuns
+
+
+@pytest.fixture
+async def platform(database: str, nats_server: str) -> AsyncIterator[Platform]:
+    async with (
+        connect.pool(database, role="foldline_scheduler", name="test") as pool,
+        PostgresEventStore(pool, database) as store,
+        jetstream.connect(nats_server, name="test") as bus,
+    ):
+        yield Platform(store=store, bus=bus, open_runs=OpenRuns(pool, store))
+
+
+@asynccontextmanager
+async def owner(platform: Platform, *, silence: float = 5.0) -> AsyncIterator[Owner]:
+    """An owner of every partition, listening as the service does."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        one = Owner(
+            platform.store,
+            platform.bus,
+            SystemClock(),
+            tasks,
+            silence_seconds=silence,
+            monotonic=time.monotonic,
+            stop=stop,
+        )
+        one.set_partitions(range(PARTITIONS))
+        heard = [await platform.bus.subscribe(subjects.HEARTBEAT, one.on_heartbeat)]
+        for partition in range(PARTITIONS):
+            heard.append(await platform.bus.subscribe(subjects.report(partition), one.on_report))
+            heard.append(await platform.bus.subscribe(subjects.poke(partition), one.on_poke))
+        try:
+            yield one
+        finally:
+            stop.set()
+            for subscription in heard:
+                await subscription.close()
+            one.set_partitions(())
+
+
+def created(declared: Graph) -> RunCreated:
+    return RunCreated(
+        run_id=new_id(), workspace="w", workflow="f", release="sha256:1", region="local", graph=declared
+    )
+
+
+CHAIN = graph(function("a"), function("b", "a"), function("c", "b"))
+
+
+async def history(platform: Platform, run: RunCreated) -> list[Recorded]:
+    recorded = await platform.store.read_stream(f"run-{run.run_id}")
+    assert chain.verify(recorded) is None
+    return recorded
+
+
+def ended(platform: Platform, run: RunCreated, how: str = "RunCompleted") -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        recorded = await history(platform, run)
+        return bool(recorded) and recorded[-1].type == how
+
+    return check
+
+
+def count(recorded: list[Recorded], type_: str) -> int:
+    return sum(event.type == type_ for event in recorded)
+
+
+async def test_a_run_goes_from_created_to_completed(platform: Platform) -> None:
+    run = created(CHAIN)
+    async with owner(platform) as one:
+        executor = await ScriptedExecutor(platform.bus, "ex").start()
+        await one.command(run.run_id, CreateRun(run), META)
+        await beating(executor, ended(platform, run))
+
+    recorded = await history(platform, run)
+    assert [work.key.step for work in executor.orders] == ["a", "b", "c"]
+    assert count(recorded, "StepScheduled") == 3
+    assert {kind for _, kind in executor.acks} == {"started", "succeeded"}
+
+
+async def test_an_order_that_was_lost_is_sent_again(platform: Platform) -> None:
+    run = created(graph(function("a")))
+    async with owner(platform) as one:
+        executor = await ScriptedExecutor(platform.bus, "ex", answers=False).start()
+        await one.command(run.run_id, CreateRun(run), META)
+
+        async def twice() -> bool:
+            return len(executor.orders) >= 2
+
+        await beating(executor, twice)
+
+    assert {work.key.attempt for work in executor.orders} == {1}
+    assert count(await history(platform, run), "StepScheduled") == 1
+
+
+async def test_a_silent_executor_loses_its_attempts_to_another_one(platform: Platform) -> None:
+    run = created(graph(function("a")))
+    async with owner(platform, silence=0.5) as one:
+        silent = await ScriptedExecutor(platform.bus, "silent", answers=False).start()
+        await one.command(run.run_id, CreateRun(run), META)
+        await until(lambda: bool(silent.orders))
+        other = ScriptedExecutor(platform.bus, "other")
+        await other.start()
+
+        async def check() -> bool:
+            await one.check_silence()
+            return await ended(platform, run)()
+
+        await beating(other, check)
+
+    assert count(await history(platform, run), "AttemptFailed") == 1
+    assert [work.key.attempt for work in other.orders] == [2]
+
+
+async def test_a_restarted_executor_loses_at_once_what_it_held_before(platform: Platform) -> None:
+    run = created(graph(function("a")))
+    async with owner(platform) as one:
+        old = await ScriptedExecutor(platform.bus, "old", answers=False).start()
+        await one.command(run.run_id, CreateRun(run), META)
+        await until(lambda: bool(old.orders))
+        new = ScriptedExecutor(platform.bus, "new")
+        await new.start()
+        await new.beat(replaces="old")
+        await beating(new, ended(platform, run))
+
+    assert [work.key.attempt for work in new.orders] == [2]
+
+
+async def test_a_new_owner_goes_on_where_the_old_one_was(platform: Platform) -> None:
+    run = created(CHAIN)
+    executor = ScriptedExecutor(platform.bus, "ex", answers=False)
+    async with owner(platform) as first:
+        await executor.start()
+        await first.command(run.run_id, CreateRun(run), META)
+        await until(lambda: bool(executor.orders))
+    executor.answers = True
+
+    async with owner(platform) as second:
+        await second.adopt(await platform.open_runs.of(range(PARTITIONS)))
+        await beating(executor, ended(platform, run))
+
+    assert count(await history(platform, run), "StepScheduled") == 3
+    await platform.open_runs.catch_up()
+    assert run.run_id not in await platform.open_runs.of(range(PARTITIONS))
+
+
+async def test_two_owners_of_one_run_schedule_each_attempt_once(platform: Platform) -> None:
+    steps = [function(f"s{number}", *([f"s{number - 1}"] if number else [])) for number in range(15)]
+    run = created(graph(*steps))
+    async with owner(platform) as one, owner(platform) as other:
+        executor = await ScriptedExecutor(platform.bus, "ex").start()
+        await one.command(run.run_id, CreateRun(run), META)
+        await other.adopt([run.run_id])
+        await beating(executor, ended(platform, run))
+
+    recorded = await history(platform, run)
+    assert count(recorded, "StepScheduled") == count(recorded, "AttemptSucceeded") == 15
+    assert count(recorded, "AttemptStarted") == 15
+
+
+async def test_a_stop_reaches_the_executor_and_ends_the_run(platform: Platform) -> None:
+    run = created(graph(function("a"), function("b", "a")))
+    async with owner(platform) as one:
+        executor = await ScriptedExecutor(platform.bus, "ex", answers=False).start()
+        await one.command(run.run_id, CreateRun(run), META)
+        await until(lambda: bool(executor.orders))
+        await one.command(run.run_id, RequestStop("enough"), META)
+        await until(lambda: bool(executor.stops))
+        await executor.report(executor.orders[0], "failed", failure=failure("stopped"))
+        await beating(executor, ended(platform, run, "RunStopped"))
+
+
+async def test_a_report_of_a_run_that_never_was_is_parked_and_the_rest_goes_on(platform: Platform) -> None:
+    run = created(graph(function("a")))
+    async with owner(platform) as one:
+        executor = await ScriptedExecutor(platform.bus, "ex").start()
+        await platform.bus.publish(subjects.report(3), b"{not json")
+        await one.command(run.run_id, CreateRun(run), META)
+        await beating(executor, ended(platform, run))
+
+    parked = await platform.bus.parked(10)
+    assert [message.body for message in parked] == [b"{not json"]
