@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import UTC
 
 from foldline.eventstore.chain import link_all
 from foldline.eventstore.port import NO_STREAM, Head, NewEvent, Position, Recorded, Snapshot, VersionConflict
@@ -34,7 +35,7 @@ class MemoryEventStore:
                 version=head.version,
                 id=event.id,
                 type=event.type,
-                time=event.time,
+                time=event.time.astimezone(UTC),
                 payload=event.payload,
                 meta=event.meta,
                 hash=head.hash,
