@@ -1,0 +1,1 @@
+"""The registry owns workspaces, workflows, releases and the gallery: their streams and what they mean."""

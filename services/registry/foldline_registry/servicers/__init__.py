@@ -1,0 +1,1 @@
+"""The gRPC edge, one module per service: parse, call, reply. No rules."""

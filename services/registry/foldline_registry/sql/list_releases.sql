@@ -1,0 +1,2 @@
+-- $1 digests
+select state from registry.releases where release = any ($1)

@@ -1,0 +1,2 @@
+-- $1 stream
+select state from registry.assets where stream = $1

@@ -1,0 +1,2 @@
+-- $1 stream
+select state from registry.workflows where stream = $1
