@@ -1,6 +1,6 @@
 """`python -m tests.bench`: starts an installation of its own, measures, prints a table or JSON lines.
 
-Every step is a Python function that does nothing, run in a fresh process of its own, everything durable. Times
+Every step is a Python function that does nothing, in a fresh process of its own, everything durable. Times
 are taken from the events themselves: one step of a chain costs what lies between its StepScheduled and the
 next one's, which is every hop there is (order, fork, run, store, report, decide, commit). The floors are
 measured beside them in the same sitting.

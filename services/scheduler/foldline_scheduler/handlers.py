@@ -11,12 +11,14 @@ from contextlib import asynccontextmanager
 
 import grpc
 
+from foldline.access import bearer_metadata, caller
 from foldline.api.registry.v1 import workflow_service_pb2 as registry_pb
 from foldline.api.registry.v1.workflow_service_pb2_grpc import WorkflowServiceAsyncStub, WorkflowServiceStub
 from foldline.api.scheduler.v1 import scheduler_service_pb2 as pb
 from foldline.bus import subjects
 from foldline.bus.port import Bus
-from foldline.chassis.clock import Clock, new_id
+from foldline.chassis import observe
+from foldline.chassis.clock import Clock
 from foldline.domain.commands import Command, CreateRun, RequestStop
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.run import RunState
@@ -45,7 +47,7 @@ class Handlers:
         self._registry: WorkflowServiceAsyncStub = WorkflowServiceStub(registry)
         self._clock = clock
 
-    async def start_run(self, request: pb.StartRunRequest, actor: str, authorization: str) -> str:
+    async def start_run(self, request: pb.StartRunRequest) -> str:
         if len(request.request_id) > MAX_REQUEST_ID:
             raise FoldlineError(
                 Kind.INVALID, "REQUEST_ID_TOO_LONG", f"request_id has at most {MAX_REQUEST_ID} characters"
@@ -53,25 +55,21 @@ class Handlers:
         run_id = mint_run_id(request.workspace, request.request_id)
         if request.request_id and await self._exists(run_id):
             return run_id
-        created = await self._resolve(request, run_id, authorization)
-        meta = facts.Meta(
-            actor=actor, workspace=request.workspace, correlation=request.request_id or new_id()
-        )
+        created = await self._resolve(request, run_id)
         try:
-            await self._carry_out(run_id, CreateRun(created), meta)
+            await self._carry_out(run_id, CreateRun(created), _meta(request.workspace))
         except FoldlineError as error:
             if error.reason != "RUN_EXISTS" or not request.request_id:
                 raise
         return run_id
 
-    async def stop_run(self, request: pb.StopRunRequest, actor: str) -> None:
+    async def stop_run(self, request: pb.StopRunRequest) -> None:
         state = await self._state(request.run_id)
         if state is None or state.created.workspace != request.workspace:
             raise FoldlineError(
                 Kind.NOT_FOUND, "UNKNOWN_RUN", f"workspace {request.workspace} has no run {request.run_id}"
             )
-        meta = facts.Meta(actor=actor, workspace=request.workspace, correlation=new_id())
-        await self._carry_out(request.run_id, RequestStop(request.reason), meta)
+        await self._carry_out(request.run_id, RequestStop(request.reason), _meta(request.workspace))
 
     async def _carry_out(self, run_id: str, command: Command, meta: facts.Meta) -> None:
         if self._owner.owns(run_id):
@@ -92,14 +90,14 @@ class Handlers:
         await run.load()
         return run.state
 
-    async def _resolve(self, request: pb.StartRunRequest, run_id: str, authorization: str) -> RunCreated:
+    async def _resolve(self, request: pb.StartRunRequest, run_id: str) -> RunCreated:
         """Ask the registry what exactly runs; never again later. With the caller's own token."""
         question = registry_pb.ResolveRunRequest(
             workspace=request.workspace, workflow=request.workflow, values=request.values
         )
         async with _translated():
             answer = await self._registry.ResolveRun(
-                question, timeout=RESOLVE_SECONDS, metadata=(("authorization", authorization),)
+                question, timeout=RESOLVE_SECONDS, metadata=bearer_metadata()
             )
         return RunCreated(
             run_id=run_id,
@@ -112,6 +110,16 @@ class Handlers:
             bundle=answer.release.bundle,
             environment=answer.release.environment,
         )
+
+
+def _meta(workspace: str) -> facts.Meta:
+    """Who and why of a command: the caller, and the request that brought it."""
+    return facts.Meta(
+        actor=caller().subject,
+        workspace=workspace,
+        correlation=observe.correlation(),
+        trace=observe.trace(),
+    )
 
 
 @asynccontextmanager

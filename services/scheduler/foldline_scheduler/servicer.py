@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import grpc
 
-from foldline.access import caller
 from foldline.api.scheduler.v1 import scheduler_service_pb2 as pb
 from foldline.api.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServicer
 from foldline_scheduler.handlers import Handlers
@@ -17,21 +16,14 @@ class SchedulerServicer(SchedulerServiceServicer):
     async def StartRun(  # noqa: N802 - the name in the proto
         self,
         request: pb.StartRunRequest,
-        context: grpc.aio.ServicerContext[pb.StartRunRequest, pb.StartRunResponse],
+        context: grpc.aio.ServicerContext[pb.StartRunRequest, pb.StartRunResponse],  # noqa: ARG002 - gRPC's
     ) -> pb.StartRunResponse:
-        run_id = await self._handlers.start_run(request, caller().subject, _authorization(context))
-        return pb.StartRunResponse(run_id=run_id)
+        return pb.StartRunResponse(run_id=await self._handlers.start_run(request))
 
     async def StopRun(  # noqa: N802 - the name in the proto
         self,
         request: pb.StopRunRequest,
         context: grpc.aio.ServicerContext[pb.StopRunRequest, pb.StopRunResponse],  # noqa: ARG002 - gRPC's
     ) -> pb.StopRunResponse:
-        await self._handlers.stop_run(request, caller().subject)
+        await self._handlers.stop_run(request)
         return pb.StopRunResponse()
-
-
-def _authorization(context: grpc.aio.ServicerContext[pb.StartRunRequest, pb.StartRunResponse]) -> str:
-    metadata = dict(context.invocation_metadata() or ())
-    value = metadata.get("authorization", "")
-    return value if isinstance(value, str) else value.decode()
