@@ -82,7 +82,8 @@ def run(
     view = views.of_state(state)
     record = home / "runs" / view.run_id / "events.jsonl"
     if out.json:
-        out.document({**msgspec.to_builtins(view, builtin_types=(datetime,)), "record": str(record)})
+        plain = msgspec.to_builtins(view, builtin_types=(datetime,))
+        out.document({**plain, "steps": list(plain["steps"].values()), "record": str(record)})
     else:
         finish(out, view)
         out.say(f"record: {record}")

@@ -20,8 +20,9 @@ class Output:
         self.is_terminal = sys.stdout.isatty() and not json
 
     def document(self, value: object) -> None:
-        """The whole answer as one JSON document."""
-        _write(msgspec.json.format(msgspec.json.encode(value), indent=2))
+        """The whole answer as one JSON document; spread over lines where a person reads it."""
+        encoded = msgspec.json.encode(value)
+        _write(msgspec.json.format(encoded, indent=2) if sys.stdout.isatty() else encoded)
 
     def line(self, value: object) -> None:
         """One piece of a stream as one line of JSON, at once."""

@@ -9,10 +9,9 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET
 
-from foldline.artifacts.store import ArtifactStore
+from foldline.artifacts.port import ArtifactError, ArtifactStore
 from foldline.chassis.clock import SystemClock
 from foldline.domain.artifacts import Artifact
-from foldline.domain.errors import FoldlineError
 from foldline.domain.failures import Failure
 from foldline.domain.work import Input, LogEntry, Report, Work
 from foldline.runtime.jobs import DEFAULT_GRACE_SECONDS, Facts, Given, Job, Line, Outcome, Product
@@ -38,6 +37,7 @@ class LocalAttempts:
         self._launcher = launcher
         self._store = store
         self._record = record
+        self._work = record.folder / "work"
         self._root = root
         self._python = python
         self._logged = logged
@@ -45,8 +45,7 @@ class LocalAttempts:
 
     async def carry_out(self, work: Work, report: Callable[[Report], None]) -> None:
         """Run one attempt to its end and report its start and its end."""
-        folder = self._record.folder / "work" / f"{work.key.step}.{work.key.attempt}"
-        folder.mkdir(parents=True)
+        folder = self._work / f"{work.key.step}.{work.key.attempt}"
         lines = 0
 
         async def on_lines(batch: Sequence[Line]) -> None:
@@ -62,8 +61,8 @@ class LocalAttempts:
             outcome = await self._launcher.run(job, on_lines, lambda: report(_started(work)))
             outputs = {name: await self._stored(product) for name, product in outcome.outputs.items()}
             report(_ended(work, outcome, outputs, lines))
-        except FoldlineError as error:  # the artifact store, or this machine's disk
-            failure = Failure(kind="infrastructure", reason=error.reason, message=error.message)
+        except (ArtifactError, OSError) as error:  # the artifact store, or this machine's disk
+            failure = Failure(kind="infrastructure", reason="STORE_FAILED", message=str(error))
             report(
                 Report(key=work.key, session=self.session, kind="failed", failure=failure, log_lines=lines)
             )
@@ -75,7 +74,7 @@ class LocalAttempts:
         self._launcher.stop(str(work.key))
 
     async def _job(self, work: Work, folder: Path) -> Job:
-        inputs = {name: await self._given(name, value, folder) for name, value in work.inputs.items()}
+        inputs = {name: await self._given(value) for name, value in work.inputs.items()}
         return Job(
             key=str(work.key),
             python=self._python,
@@ -97,14 +96,16 @@ class LocalAttempts:
             ),
         )
 
-    async def _given(self, name: str, value: Input, folder: Path) -> Given:
+    async def _given(self, value: Input) -> Given:
         artifact = value.artifact
         if artifact is UNSET:
             return Given(value=value.value)
         if artifact.value is not UNSET:
             return Given(value=artifact.value, digest=artifact.digest)
-        file = folder / f"given-{name}"
-        await self._store.fetch(artifact.digest, file)
+        file = self._store.local_path(artifact.digest)
+        if file is None:
+            file = self._work / artifact.digest.replace(":", "-")
+            await self._store.fetch(artifact.digest, file)
         return Given(
             file=str(file),
             encoding=artifact.encoding,
@@ -115,7 +116,7 @@ class LocalAttempts:
     async def _stored(self, product: Product) -> Artifact:
         value: object = UNSET
         if product.file is not None:
-            digest, size = await self._store.put_file(product.file)
+            digest, size = await self._store.put_file(product.file, take=True)
         else:
             content = (product.text or "null").encode()
             digest, size = await self._store.put_bytes(content), len(content)

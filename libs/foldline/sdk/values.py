@@ -14,7 +14,8 @@ from foldline.domain.spec import Json, Parameter
 def parse(settings: Iterable[str], parameters: Sequence[Parameter]) -> dict[str, Json]:
     """`name=value` texts as values. Text of a str parameter is taken as it is, everything else is JSON.
 
-    Whether the values fit is not checked here. Raises INVALID where a text is no setting or no JSON.
+    Whether the values fit is not checked here: a name that is no parameter keeps its text, and is refused by
+    name later. Raises INVALID where a text is no setting or no JSON.
     """
     types = {parameter.name: parameter.type for parameter in parameters}
     values: dict[str, Json] = {}
@@ -22,7 +23,7 @@ def parse(settings: Iterable[str], parameters: Sequence[Parameter]) -> dict[str,
         name, equals, text = setting.partition("=")
         if not equals or not name:
             raise _invalid("ILLEGAL_SETTING", f"{setting!r} is not of the form name=value")
-        values[name] = _value(name, text, types.get(name, "json"))
+        values[name] = _value(name, text, types.get(name, "str"))
     return values
 
 

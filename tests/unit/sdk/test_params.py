@@ -18,12 +18,12 @@ def use(value: object) -> None:
 
 def test_every_kind_of_parameter_is_taken_from_the_signature() -> None:
     @fl.workflow
-    def flow(
+    def flow(  # type: ignore[no-untyped-def]  # the default of `guessed` tells its type
         required: int,
         rate: float = fl.param(1, ge=0, le=10, title="Rate", help="How fast"),
         mode: Literal["fast", "slow"] = "fast",
         names: list[str] = fl.param(default=("a", "b")),  # noqa: B008
-        guessed=True,  # type: ignore[no-untyped-def]  # the default tells the type
+        guessed=True,
         size: int = fl.param(2, choices=[1, 2, 4]),
     ) -> None:
         use(required)

@@ -53,7 +53,7 @@ def rules_of(workflow: Workflow) -> list[str]:
 
 def test_a_step_is_a_plain_function_outside_of_a_workflow() -> None:
     assert split(share=0.5) == Parts([1], [2])
-    assert split.__name__ == "split"
+    assert split.name == "split"
 
 
 def test_calls_become_steps_and_results_become_bindings() -> None:

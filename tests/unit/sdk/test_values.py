@@ -34,7 +34,7 @@ def test_a_value_may_hold_an_equals_sign() -> None:
         ("text", "ILLEGAL_SETTING"),
         ("=1", "ILLEGAL_SETTING"),
         ("flag=yes", "VALUE_NOT_JSON"),
-        ("x=y", "VALUE_NOT_JSON"),
+        ("data=y", "VALUE_NOT_JSON"),
     ],
 )
 def test_what_cannot_be_read_is_refused(setting: str, reason: str) -> None:
