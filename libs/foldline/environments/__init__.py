@@ -1,0 +1,8 @@
+"""The locked packages of a release: `lock` them when it is made, `build` them where its steps run. By uv."""
+
+from __future__ import annotations
+
+from foldline.environments.locks import lock
+from foldline.environments.venvs import build
+
+__all__ = ["build", "lock"]
