@@ -11,13 +11,14 @@ import click
 import msgspec
 
 from foldline.chassis.clock import SystemClock
-from foldline.cli.stack import credentials, detached, home, state
+from foldline.cli.stack import credentials, detached, state
 from foldline.cli.stack.home import Home
 from foldline.cli.stack.installation import Options, StartFailed
 from foldline.cli.stack.installation import run as run_installation
 from foldline.cli.stack.keeper import Condition
 from foldline.cli.stack.lock import AlreadyRunning
 from foldline.cli.stack.state import State
+from foldline.sdk import context
 
 NOT_RUNNING = 3
 
@@ -26,7 +27,7 @@ at_home = click.option(
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     envvar="FOLDLINE_HOME",
-    default=home.default,
+    default=context.default_home,
     show_default="$FOLDLINE_HOME or the user's data folder",
     help="The folder that holds everything of this installation.",
 )

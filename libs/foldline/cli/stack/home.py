@@ -7,8 +7,6 @@ from pathlib import Path
 
 import msgspec
 
-from foldline.chassis import settings
-
 
 class Home(msgspec.Struct, frozen=True):
     """Where each thing lies. Nothing is created before `create`."""
@@ -60,21 +58,6 @@ class Home(msgspec.Struct, frozen=True):
         self.folder.chmod(0o700)
         for folder in (self.artifacts, self.executor, self.log("x").parent):
             folder.mkdir(mode=0o700, exist_ok=True)
-
-
-class _Places(msgspec.Struct, frozen=True):
-    foldline_home: str = ""
-    xdg_data_home: str = ""
-
-
-def default() -> Path:
-    """$FOLDLINE_HOME, or the folder `foldline` among the user's data (XDG)."""
-    places = settings.load(_Places, prefix="")
-    if places.foldline_home:
-        return Path(places.foldline_home).expanduser()
-    # The XDG specification: a relative path is to be ignored.
-    data = Path(places.xdg_data_home)
-    return (data if data.is_absolute() else Path.home() / ".local" / "share") / "foldline"
 
 
 def write_private(path: Path, text: str) -> None:

@@ -68,7 +68,7 @@ async def run(options: Options, *, ready: Listener, note: Note) -> None:
 
         def changed(all_of_them: list[Condition], one: Condition) -> None:
             board.show(all_of_them)
-            if one.phase == "restarting" and one.pid is None:
+            if one.phase == "restarting":
                 note(f"{one.name} ended ({one.last_exit}); it starts again")
 
         async with supervise(home, changed) as supervisor:

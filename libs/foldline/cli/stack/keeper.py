@@ -99,23 +99,24 @@ class Keeper:
 
     async def _keep(self, output: int) -> None:
         pause = FIRST_PAUSE_SECONDS
-        while not self._stop.is_set():
+        while True:
             born = time.monotonic()
-            process = await self._start(output)
-            if process is not None:
-                await self._watch(process)
+            ended = await self._run_once(output)
             if self._stop.is_set():
                 break
             if time.monotonic() - born >= STEADY_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
-            self._show(phase="restarting", pid=None, since=None)
+            restarts = self._condition.restarts + 1
+            self._show(phase="restarting", pid=None, since=None, last_exit=ended, restarts=restarts)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), pause)
+            if self._stop.is_set():
+                break
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-            self._show(restarts=self._condition.restarts + 1)
-        self._show(phase="stopped", pid=None, since=None)
+        self._show(phase="stopped", pid=None, since=None, last_exit=ended)
 
-    async def _start(self, output: int) -> asyncio.subprocess.Process | None:
+    async def _run_once(self, output: int) -> str:
+        """Start the program and return how it ended: by itself, or because `stop` was called."""
         try:
             process = await asyncio.create_subprocess_exec(
                 *self.program.argv,
@@ -129,13 +130,11 @@ class Keeper:
             )
         except (OSError, subprocess.SubprocessError) as error:
             self.log.write(f"foldline: {self.program.name} cannot be started: {error}\n".encode())
-            self._show(last_exit=str(error))
-            return None
+            return str(error)
         self._show(phase="running", pid=process.pid, since=SystemClock().now())
-        return process
+        return await self._until_gone(process)
 
-    async def _watch(self, process: asyncio.subprocess.Process) -> None:
-        """Return when the process is gone: by itself, or because `stop` was called."""
+    async def _until_gone(self, process: asyncio.subprocess.Process) -> str:
         told = asyncio.ensure_future(self._stop.wait())
         ended = asyncio.ensure_future(process.wait())
         await asyncio.wait({told, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -146,7 +145,7 @@ class Keeper:
         # Nothing of a program outlives its main process: not its workers, not a postmaster's back-ends.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        self._show(last_exit=describe_exit(await ended))
+        return describe_exit(await ended)
 
     def _collect(self, reading: int) -> None:
         with suppress(BlockingIOError):

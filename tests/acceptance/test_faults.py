@@ -1,0 +1,69 @@
+"""kill -9 in the middle of a run of fifty steps: the run finishes, and its history is whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from tests.acceptance.installation import WORKFLOWS, Installation
+from tests.waiting import until_sync
+
+STEPS = 50
+VICTIMS = ["scheduler", "executor", "recorder", "registry", "nats", "postgres"]
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def workflow(own_platform: Installation) -> str:
+    return own_platform.release(WORKFLOWS / "fifty.py")
+
+
+def completed(installation: Installation, run_id: str) -> int:
+    result = installation.call("show", run_id, "--json")
+    assert result.code == 0, result.err
+    return sum(step["status"] == "completed" for step in result.json["steps"])
+
+
+def starts(events: list[dict[str, Any]]) -> Counter[tuple[str, int]]:
+    """How often each attempt was started."""
+    return Counter(
+        (event["data"]["step"], event["data"]["attempt"])
+        for event in events
+        if event["type"] == "AttemptStarted"
+    )
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_a_run_survives_the_death_of(own_platform: Installation, workflow: str, victim: str) -> None:
+    run_id = own_platform.start(workflow)
+    until_sync(lambda: 5 <= completed(own_platform, run_id) < STEPS - 5, timeout=60)
+
+    own_platform.kill(victim)
+    record = own_platform.finish(run_id, timeout=120)
+
+    assert record["run"]["status"] == "completed"
+    events = own_platform.history(run_id)
+    assert [int(event["version"]) for event in events] == list(range(1, len(events) + 1))
+    started = starts(events)
+    assert set(started.values()) == {1}
+    assert len({step for step, _ in started}) == STEPS
+    if victim != "executor":
+        # Only the loss of the machine that works may cost a second attempt.
+        assert len(started) == STEPS
+    assert {name: output["value"] for name, output in record["run"]["outputs"].items()} == {
+        f"chain_{chain}": chain * 100 + 10 for chain in range(5)
+    }
+
+
+def test_everything_at_once(own_platform: Installation, workflow: str) -> None:
+    run_id = own_platform.start(workflow)
+    until_sync(lambda: 5 <= completed(own_platform, run_id) < STEPS - 5, timeout=60)
+
+    for victim in VICTIMS:
+        own_platform.kill(victim)
+    record = own_platform.finish(run_id, timeout=180)
+
+    assert record["run"]["status"] == "completed"
+    assert set(starts(own_platform.history(run_id)).values()) == {1}

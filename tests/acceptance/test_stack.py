@@ -1,0 +1,192 @@
+"""`foldline up | status | down`: what a person sees, and what must not happen."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import stat
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from tests.acceptance.installation import Installation, foldline, installed
+from tests.waiting import until_sync
+
+from foldline.cli.stack.ports import LOOPBACK
+
+NAMES = {"postgres", "nats", "registry", "scheduler", "executor", "recorder", "gateway"}
+
+
+def pids(installation: Installation) -> dict[str, int]:
+    return {one["name"]: one["pid"] for one in installation.status()["processes"]}
+
+
+def test_seven_processes_run(platform: Installation) -> None:
+    status = platform.status()
+
+    assert status["phase"] == "ready"
+    assert {one["name"] for one in status["processes"]} == NAMES
+    assert all(one["phase"] == "running" and Path(one["log"]).exists() for one in status["processes"])
+
+
+def test_what_is_secret_is_private(platform: Installation) -> None:
+    assert stat.S_IMODE(platform.home.folder.stat().st_mode) == 0o700
+    for path in (platform.home.client, platform.home.key, platform.home.state):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_console_answers(platform: Installation) -> None:
+    where = urlsplit(platform.client["console"])
+    connection = http.client.HTTPConnection(where.netloc, timeout=10)
+    connection.request("GET", "/")
+
+    answer = connection.getresponse()
+    assert answer.status == 200
+    assert b"<html" in answer.read().lower()
+    connection.close()
+
+
+def test_nothing_listens_beyond_the_loopback(platform: Installation) -> None:
+    listening = set()
+    for pid in [platform.status()["supervisor"]["pid"], *pids(platform).values()]:
+        family = psutil.Process(pid)
+        for process in (family, *family.children(recursive=True)):
+            found = process.net_connections(kind="inet")
+            listening |= {one.laddr.ip for one in found if one.status == psutil.CONN_LISTEN}
+
+    assert listening == {LOOPBACK}
+
+
+def test_no_secret_shows_in_the_list_of_processes(platform: Installation) -> None:
+    secrets = {
+        platform.home.key.read_text().strip(),
+        platform.client["token"],
+        urlsplit(platform.dsn).password,
+    }
+
+    for pid in pids(platform).values():
+        shown = " ".join(psutil.Process(pid).cmdline())
+        assert not any(secret and secret in shown for secret in secrets)
+
+
+def test_the_workspace_default_exists(platform: Installation) -> None:
+    assert "default" in {one["name"] for one in platform.ask("workspace", "list")}
+
+
+def test_a_second_up_says_that_it_already_runs(platform: Installation) -> None:
+    second = platform.call("up")
+
+    assert second.code == 1
+    assert f"already running (pid {platform.status()['supervisor']['pid']})" in second.err
+    assert platform.client["console"] in second.out
+
+
+def test_status_without_an_installation_is_exit_code_3(tmp_path: Path) -> None:
+    answer = foldline("status", "--home", str(tmp_path / "none"), "--json")
+
+    assert answer.code == 3
+    assert answer.json == {"phase": "stopped", "processes": []}
+
+
+def test_down_without_an_installation_is_no_error(tmp_path: Path) -> None:
+    answer = foldline("down", "--home", str(tmp_path / "none"), "--json")
+
+    assert answer.code == 0
+    assert answer.json["was_running"] is False
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_a_killed_process_is_back_and_the_platform_answers(own_platform: Installation, name: str) -> None:
+    before = own_platform.process(name)
+
+    os.kill(before["pid"], signal.SIGKILL)
+
+    def is_back() -> bool:
+        now = own_platform.process(name)
+        return bool(now["phase"] == "running" and now["pid"] != before["pid"])
+
+    until_sync(is_back, timeout=10)
+    assert own_platform.process(name)["restarts"] == before["restarts"] + 1
+    until_sync(lambda: own_platform.call("workspace", "list").code == 0, timeout=30)
+
+
+def test_down_ends_every_process_and_up_finds_everything_again(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    started = foldline("up", "--detach", "--home", str(home), "--json")
+    assert started.code == 0, started.err
+    first = {one["pid"] for one in started.json["processes"]}
+    env = {"FOLDLINE_HOME": str(home)}
+    assert foldline("workspace", "create", "kept", env=env).code == 0
+
+    down = foldline("down", "--home", str(home), "--json")
+
+    assert down.json["was_running"] is True
+    assert not [pid for pid in first if psutil.pid_exists(pid)]
+    again = foldline("up", "--detach", "--home", str(home), "--json")
+    try:
+        assert again.json["console"] == started.json["console"]
+        assert "kept" in foldline("workspace", "list", env=env).out
+    finally:
+        foldline("down", "--home", str(home))
+
+
+def test_with_the_usual_ports_and_those_of_last_time_taken(tmp_path: Path) -> None:
+    with installed(tmp_path / "home") as installation:
+        ports = json.loads(installation.home.ports.read_text())
+    sockets = []
+    for port in (5432, 4222, ports["postgres"], ports["nats"], ports["http"]):
+        taken = socket.socket()
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind((LOOPBACK, port))
+            taken.listen()
+        except OSError:
+            taken.close()  # somebody else has it already, which is as good
+            continue
+        sockets.append(taken)
+
+    try:
+        with installed(tmp_path / "home") as installation:
+            assert installation.status()["phase"] == "ready"
+            assert json.loads(installation.home.ports.read_text())["http"] != ports["http"]
+    finally:
+        for taken in sockets:
+            taken.close()
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind((LOOPBACK, 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        refused = foldline("up", "--home", str(tmp_path / "home"), "--http-port", str(port))
+
+    assert refused.code == 1
+    assert f"port {port}, asked for as http, is taken" in refused.err
+
+
+def test_everything_dies_with_a_killed_supervisor(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    started = foldline("up", "--detach", "--home", str(home), "--json").json
+    children = [one["pid"] for one in started["processes"]]
+
+    os.kill(started["supervisor"]["pid"], signal.SIGKILL)
+
+    until_sync(lambda: not [pid for pid in children if psutil.pid_exists(pid)], timeout=20)
+    with installed(home) as installation:
+        assert installation.status()["phase"] == "ready"
+
+
+def test_existing_servers_are_used_when_they_are_given(platform: Installation, tmp_path: Path) -> None:
+    ports = json.loads(platform.home.ports.read_text())
+    token = (platform.home.nats / "token").read_text().strip()
+    nats = f"nats://{token}@{LOOPBACK}:{ports['nats']}"
+
+    # The same database twice would be one platform with two of everything; NATS alone is enough to see it.
+    with installed(tmp_path / "home", "--nats", nats) as installation:
+        assert "nats" not in {one["name"] for one in installation.status()["processes"]}

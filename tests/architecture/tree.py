@@ -1,0 +1,47 @@
+"""The source tree as the tests of this folder see it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LIBS = ROOT / "libs"
+SERVICES = ROOT / "services"
+API = LIBS / "foldline" / "api"
+CONSOLE_API = SERVICES / "gateway" / "console" / "src" / "api"
+PROGRAMS = Path(sys.executable).parent
+
+_BUILT = {"node_modules", "static", "dist", "gen", "__pycache__"}
+
+
+def import_roots(root: Path = ROOT) -> list[Path]:
+    """The folders that an editable install puts on the path."""
+    return [root / "libs", *sorted(path for path in (root / "services").iterdir() if path.is_dir())]
+
+
+def hand_written(*suffixes: str) -> list[Path]:
+    """Every file with one of the suffixes that people wrote: nothing generated, nothing built."""
+    found = []
+    for top in ("libs", "services", "tests", "examples"):
+        for path in (ROOT / top).rglob("*"):
+            parts = set(path.relative_to(ROOT).parts)
+            is_generated = parts & _BUILT or {API, CONSOLE_API} & set(path.parents)
+            if path.suffix in suffixes and path.is_file() and not is_generated:
+                found.append(path)
+    return sorted(found)
+
+
+def run(*argv: str | Path, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a program with a small environment of its own; its output is for the assertion's message."""
+    plain = {"PATH": f"{PROGRAMS}:/usr/bin:/bin", "HOME": str(Path.home()), "COLUMNS": "200"}
+    return subprocess.run(
+        [str(word) for word in argv],
+        check=False,
+        cwd=cwd,
+        env=plain | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
