@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until_sync
 
 from foldline.domain import run
 from foldline.domain.run_events import RunEvent
 from foldline.sdk.record import Record
 from foldline.wire import events
-from tests.waiting import until_sync
 
 ROOT = Path(__file__).parents[2]
 HELLO = ROOT / "examples" / "hello" / "hello.py"
