@@ -11,6 +11,7 @@ import pytest
 from tests.builders import NOON, a_stream, an_event, events
 from tests.waiting import until
 
+from foldline.domain.errors import FoldlineError
 from foldline.eventstore import chain
 from foldline.eventstore.port import (
     GENESIS,
@@ -18,6 +19,7 @@ from foldline.eventstore.port import (
     START,
     EventStore,
     Head,
+    NewEvent,
     Position,
     Recorded,
     Snapshot,
@@ -94,9 +96,37 @@ class EventStoreConformance:
         assert read.time.utcoffset() == timedelta(0)
         assert chain.verify([read]) is None
 
-    async def test_a_time_without_zone_is_refused(self, store: EventStore) -> None:
-        with pytest.raises(ValueError, match="zone"):
-            await store.append(a_stream(), NO_STREAM, [an_event(time=NOON.replace(tzinfo=None))])
+    @pytest.mark.parametrize(
+        "event",
+        [
+            an_event(time=NOON.replace(tzinfo=None)),
+            an_event(time=datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))),
+            an_event(payload='{"text":"\0"}'),
+            an_event(meta='{"actor":"\ud800"}'),
+            an_event(type_="T\0"),
+            NewEvent("no-uuid", "T", NOON, "{}", "{}"),
+            NewEvent("01890A5D-AC96-774B-BCCE-B302099A8057", "T", NOON, "{}", "{}"),
+        ],
+        ids=[
+            "time without zone",
+            "time before the year 1",
+            "NUL",
+            "lone surrogate",
+            "NUL in the type",
+            "no UUID",
+            "upper-case UUID",
+        ],
+    )
+    async def test_what_could_not_be_kept_unchanged_is_refused(
+        self, store: EventStore, event: NewEvent
+    ) -> None:
+        stream = a_stream()
+
+        with pytest.raises(FoldlineError) as refused:
+            await store.append(stream, NO_STREAM, [an_event(), event])
+
+        assert refused.value.reason == "EVENT_NOT_STORABLE"
+        assert await store.read_stream(stream) == []
 
     async def test_appending_nothing_changes_nothing(self, store: EventStore) -> None:
         stream = a_stream()

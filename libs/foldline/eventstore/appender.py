@@ -21,6 +21,7 @@ import structlog
 
 from foldline.chassis import metrics
 from foldline.domain.errors import FoldlineError, Kind
+from foldline.eventstore import limits
 from foldline.eventstore.chain import link_all
 from foldline.eventstore.port import NO_STREAM, Head, NewEvent, VersionConflict
 from foldline.pg import sql
@@ -61,7 +62,7 @@ class _Append(msgspec.Struct, frozen=True, eq=False):
         if not self.done.done():
             self.done.set_result(None)
 
-    def fail(self, error: FoldlineError) -> None:
+    def fail(self, error: Exception) -> None:
         if not self.done.done():
             self.done.set_exception(error)
 
@@ -80,6 +81,7 @@ class Appender:
     async def append(self, stream: str, expected: Head, events: Sequence[NewEvent]) -> Head:
         if self._closed:
             raise _unreachable("the ledger is closed")
+        limits.check(stream, events)
         heads = link_all(stream, expected, events)
         done = asyncio.get_running_loop().create_future()
         self._queue.append(_Append(stream, expected, events, heads, done))
@@ -145,9 +147,8 @@ class Appender:
                 pause = min(pause * 2, 0.5)
 
     async def _settle(self, batch: list[_Append], in_doubt: bool) -> None:
-        if not batch:
-            return
-        if await self._insert(batch):
+        refusal = await self._insert(batch)
+        if refusal is None:
             _batches.observe(len(batch))
             for append in batch:
                 append.succeed()
@@ -159,10 +160,10 @@ class Appender:
             batch[0].succeed()
             self._on_commit()
         else:
-            batch[0].fail(VersionConflict(batch[0].stream, batch[0].expected.version))
+            batch[0].fail(refusal)
 
-    async def _insert(self, batch: list[_Append]) -> bool:
-        """One statement, one commit. False: refused, and nothing was inserted."""
+    async def _insert(self, batch: list[_Append]) -> Exception | None:
+        """One statement, one commit. Returns why it was refused as a whole, None when it was not."""
         rows = [
             (
                 append.stream,
@@ -185,11 +186,17 @@ class Appender:
         columns = [list(column) for column in zip(*rows, strict=True)]
         expected = [list(column) for column in zip(*guards, strict=True)] if guards else [[], [], []]
         connection = await self._connect()
+        conflict = VersionConflict(batch[0].stream, batch[0].expected.version)
         try:
             status = await connection.execute(_APPEND, *columns, *expected)
         except asyncpg.UniqueViolationError:
-            return False
-        return status == f"INSERT 0 {len(rows)}"
+            return conflict
+        except asyncpg.PostgresError as error:
+            if is_unavailable(error):
+                raise
+            # Whatever is wrong: it is for the caller whose append it is, and the writer goes on.
+            return error
+        return None if status == f"INSERT 0 {len(rows)}" else conflict
 
     async def _stands_already(self, append: _Append) -> bool:
         connection = await self._connect()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import UTC
 
+from foldline.eventstore import limits
 from foldline.eventstore.chain import link_all
 from foldline.eventstore.port import NO_STREAM, Head, NewEvent, Position, Recorded, Snapshot, VersionConflict
 
@@ -23,6 +24,7 @@ class MemoryEventStore:
     async def append(self, stream: str, expected: Head, events: Sequence[NewEvent]) -> Head:
         if not events:
             return expected
+        limits.check(stream, events)
         heads = link_all(stream, expected, events)
         past = self._streams.get(stream, [])
         if expected != (past[-1].head if past else NO_STREAM):
