@@ -94,7 +94,6 @@ def _attempt(module: str, folder: Path) -> int:
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - as Python does at its end
         result = {"outputs": _encode(job, value, folder)}
     except StepError as error:
-        print(error.failure.message, file=sys.stderr)  # noqa: T201 - the step's own log
         result = {"failure": dataclasses.asdict(error.failure)}
     except SystemExit as error:
         return _exit_code(error)

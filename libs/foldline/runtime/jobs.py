@@ -99,7 +99,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line that a step wrote. Streams: "stdout", "stderr", "note" (progress and metrics, as JSON)."""
+    """One line of a log. Streams: "stdout", "stderr", "note" (progress and metrics, as JSON), and
+    "system" for words of the platform."""
 
     stream: str
     text: str

@@ -99,11 +99,16 @@ class Launcher:
             if not parent.is_usable and not parent.waiting:
                 self._close(place, parent)
         if failure is not None:
+            await _hand_over(parent, on_lines)
+            await on_lines(_epitaph(failure))
             return Outcome(failure=failure, seconds=attempt.seconds)
         await _hand_over(parent, on_lines)
         parent.running += 1
         try:
-            return await attempt.run(parent, on_lines, on_started)
+            outcome = await attempt.run(parent, on_lines, on_started)
+            if outcome.failure is not None:
+                await on_lines(_epitaph(outcome.failure))
+            return outcome
         finally:
             parent.running -= 1
             parent.last_used = time.monotonic()
@@ -147,6 +152,14 @@ async def _hand_over(parent: WarmParent, on_lines: OnLines) -> None:
     with contextlib.suppress(IndexError):
         while True:
             await on_lines([parent.import_lines.popleft()])
+
+
+def _epitaph(failure: StepFailure) -> list[Line]:
+    """The last lines of a log. What a step raised it has written itself."""
+    if failure.reason == "STEP_RAISED":
+        return []
+    traces = [Line("stderr", text) for text in failure.traceback.splitlines()]
+    return [*traces, *(Line("system", text) for text in failure.message.splitlines())]
 
 
 def _link_library(folder: Path) -> None:

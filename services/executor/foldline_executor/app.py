@@ -1,0 +1,118 @@
+"""The composition root: the only file that opens anything."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from foldline.access.interceptor import AccessInterceptor
+from foldline.api.executor.v1.executor_service_pb2_grpc import add_ExecutorServiceServicer_to_server
+from foldline.artifacts.port import ArtifactStore
+from foldline.artifacts.store import open_store
+from foldline.bus import jetstream, subjects
+from foldline.bus.port import Bus
+from foldline.chassis import admin, background, loops, rpc
+from foldline.chassis.clock import SystemClock
+from foldline.chassis.lifecycle import Lifecycle
+from foldline.runtime.launcher import Launcher
+from foldline.wire import failures
+from foldline_executor import home, metrics
+from foldline_executor.attempts import Attempts
+from foldline_executor.heartbeat import Heart
+from foldline_executor.places import Places
+from foldline_executor.process import Runner
+from foldline_executor.reports import REPEAT_SECONDS, Reports
+from foldline_executor.servicer import ExecutorServicer
+from foldline_executor.settings import Settings, step_environ
+
+NAME = "foldline.api.executor.v1.ExecutorService"
+KEEP_LOGS_SECONDS = 1.0
+OLD_REPORTS_SECONDS = 2.0
+LAST_ACKS_SECONDS = 3.0
+
+
+async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
+    """Open the store and NATS, then serve until `life.stop`."""
+    store = open_store(settings.artifacts)
+    async with jetstream.connect(settings.nats.value, name="executor") as bus:
+        await serve(settings, life, store=store, bus=bus)
+
+
+async def serve(settings: Settings, life: Lifecycle, *, store: ArtifactStore, bus: Bus) -> None:
+    """Assemble the executor on an open store and bus, and run it."""
+    clock = SystemClock()
+    async with AsyncExitStack() as opened:
+        place = opened.enter_context(home.hold(settings.home))
+        tasks = await opened.enter_async_context(background.tasks())
+        launcher = await opened.enter_async_context(
+            Launcher(place.root / "launcher", environ=step_environ(), cap=max(8, settings.slot_count))
+        )
+        places = Places(store, place)
+        opened.push_async_callback(places.close)
+        reports = Reports(bus, place.spool)
+        attempts = Attempts(
+            session=place.session,
+            slots=settings.slot_count,
+            runner=Runner(launcher, places, store, place.work),
+            reports=reports,
+            store=store,
+            bus=bus,
+            clock=clock,
+            tasks=tasks,
+        )
+        heart = Heart(settings, place, attempts, bus)
+        await opened.enter_async_context(
+            rpc.serve(
+                settings.listen,
+                [
+                    rpc.Service(
+                        NAME,
+                        add_ExecutorServiceServicer_to_server,
+                        ExecutorServicer(settings, place, attempts, heart),
+                    )
+                ],
+                life=life,
+                translate=failures.to_status,
+                interceptors=[AccessInterceptor(settings.token_key.value, clock)],
+            )
+        )
+        await opened.enter_async_context(admin.serve(settings.admin, life))
+        life.checks.add("artifacts", store.check)
+        metrics.SLOTS.set(settings.slot_count)
+        await _work(settings, life, bus, tasks, place, reports, attempts, heart)
+
+
+async def _work(
+    settings: Settings,
+    life: Lifecycle,
+    bus: Bus,
+    tasks: asyncio.TaskGroup,
+    place: home.Home,
+    reports: Reports,
+    attempts: Attempts,
+    heart: Heart,
+) -> None:
+    """From the first subscription to the last heartbeat."""
+    ended = asyncio.Event()
+    subscriptions = [
+        await bus.subscribe(subjects.ack(session), reports.acknowledge)
+        for session in {place.session, *reports.sessions}
+    ]
+    subscriptions.append(await bus.subscribe(subjects.work(place.session), attempts.on_work))
+    subscriptions.append(await bus.subscribe(subjects.stop(place.session), attempts.on_stop))
+    bus.on_reconnect(reports.repeat_all)
+    tasks.create_task(loops.every(REPEAT_SECONDS / 2, reports.repeat, name="reports", until=ended))
+    tasks.create_task(loops.every(KEEP_LOGS_SECONDS, attempts.keep_logs, name="logs", until=ended))
+    # What the process before this one finished must be heard before it is declared dead.
+    await reports.repeat_all()
+    await reports.wait_empty(OLD_REPORTS_SECONDS)
+    tasks.create_task(heart.beat_until(ended))
+    life.ready.set()
+    await life.stop.wait()
+    heart.drain()
+    await attempts.leave(settings.drain_seconds)
+    await reports.wait_empty(LAST_ACKS_SECONDS)
+    ended.set()
+    await heart.beat(leaving=True)
+    for subscription in subscriptions:
+        await subscription.close()

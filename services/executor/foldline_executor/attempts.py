@@ -1,0 +1,194 @@
+"""The attempts of this session: each started once, whatever arrives twice; each reported, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+from msgspec import UNSET
+
+from foldline.artifacts.port import ArtifactError, ArtifactStore
+from foldline.bus.port import Bus, Message
+from foldline.chassis.clock import Clock
+from foldline.domain.failures import Failure
+from foldline.domain.work import AttemptKey, Report, StopAttempt, Work
+from foldline.wire import work as wire
+from foldline_executor import metrics
+from foldline_executor.logs import AttemptLog
+from foldline_executor.process import Result, Runner
+from foldline_executor.reports import Reports
+
+log = structlog.get_logger()
+
+_STOPPED = Failure(kind="stopped", reason="STEP_STOPPED", message="the step was stopped before it started")
+_LEFT = Failure(
+    kind="infrastructure", reason="EXECUTOR_LEFT", message="the executor shut down before the attempt ended"
+)
+_BUG = Failure(
+    kind="infrastructure", reason="EXECUTOR_FAULT", message="the executor itself failed; its log says how"
+)
+
+
+class _Live:
+    """An attempt between its work order and its report."""
+
+    def __init__(self, work: Work, attempt_log: AttemptLog) -> None:
+        self.work = work
+        self.log = attempt_log
+        self.since = time.monotonic()
+        self.verdict: Failure | None = None
+        self.task: asyncio.Task[None] | None = None
+
+
+class Attempts:
+    """`changed` is set whenever what is held has changed."""
+
+    def __init__(
+        self,
+        *,
+        session: str,
+        slots: int,
+        runner: Runner,
+        reports: Reports,
+        store: ArtifactStore,
+        bus: Bus,
+        clock: Clock,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.changed = asyncio.Event()
+        self._session = session
+        self._slots = asyncio.Semaphore(slots)
+        self._runner = runner
+        self._reports = reports
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._tasks = tasks
+        self._known: set[AttemptKey] = set()
+        self._live: dict[AttemptKey, _Live] = {}
+        self._is_leaving = False
+
+    @property
+    def held(self) -> tuple[AttemptKey, ...]:
+        """Attempts that run or will, or have ended and are not acknowledged."""
+        return tuple(dict.fromkeys([*self._live, *self._reports.ended]))
+
+    @property
+    def busy(self) -> int:
+        return len(self._live)
+
+    async def on_work(self, message: Message) -> None:
+        """Handler of Work. An attempt that this session knows already is not started again."""
+        work = wire.decode(Work, message.body)
+        if work.key in self._known:
+            log.debug("work_known_already", key=str(work.key))
+            return
+        self._known.add(work.key)
+        live = self._live[work.key] = _Live(work, AttemptLog(work.key, self._store, self._bus, self._clock))
+        if self._is_leaving:
+            live.verdict = _LEFT
+        live.task = self._tasks.create_task(self._carry_out(live), name=f"attempt {work.key}")
+        self.changed.set()
+
+    async def on_stop(self, message: Message) -> None:
+        """Handler of StopAttempt."""
+        stop = wire.decode(StopAttempt, message.body)
+        if live := self._live.get(stop.key):
+            self._stop(live, _STOPPED, stop.grace_seconds)
+
+    async def keep_logs(self) -> None:
+        """Bring to the store what the attempts wrote lately."""
+        for live in list(self._live.values()):
+            try:
+                await live.log.keep()
+            except ArtifactError as error:
+                log.warning("log_not_kept", key=str(live.work.key), error=str(error))
+
+    async def leave(self, patience: float) -> None:
+        """Take nothing new; let what runs go on for a while, then stop it."""
+        self._is_leaving = True
+        if await self._wait_idle(patience):
+            return
+        for live in list(self._live.values()):
+            self._stop(live, _LEFT, 0.0)
+        await self._wait_idle(max(10.0, patience))
+
+    async def _wait_idle(self, seconds: float) -> bool:
+        tasks = {live.task for live in self._live.values() if live.task is not None}
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+        return not self._live
+
+    def _stop(self, live: _Live, verdict: Failure, grace_seconds: float) -> None:
+        if live.verdict is None:
+            log.info("attempt_stopping", key=str(live.work.key), reason=verdict.reason)
+            live.verdict = verdict
+        if self._runner.stop(live.work, grace_seconds) or live.task is None or live.task.cancelling():
+            return
+        live.task.cancel()  # it waits for a slot, its inputs, or its outputs
+
+    async def _carry_out(self, live: _Live) -> None:
+        result = await self._result(live)
+        report = self._report(live, result)
+        self._count(live, result)
+        try:
+            await self._reports.send(report, live.work.partition)
+        finally:
+            del self._live[live.work.key]
+            self.changed.set()
+
+    async def _result(self, live: _Live) -> Result:
+        """However it ends. A bug in here costs this attempt and nothing else."""
+        try:
+            result = await self._run(live)
+        except asyncio.CancelledError:
+            if live.verdict is None:
+                raise  # the whole process is being ended
+            result = Result(failure=live.verdict)
+        except Exception as error:
+            log.exception("attempt_broken", key=str(live.work.key), exc_info=error)
+            result = Result(failure=_BUG)
+        try:
+            await live.log.end()
+        except ArtifactError as error:
+            message = f"the log was lost: {error}"
+            lost = Failure(kind="infrastructure", reason="STORE_FAILED", message=message)
+            result = Result(failure=result.failure or lost)
+        return result
+
+    async def _run(self, live: _Live) -> Result:
+        async with self._slots:
+            if live.verdict is not None:
+                return Result(failure=live.verdict)
+            metrics.BUSY.inc()
+            try:
+                return await self._runner.run(live.work, live.log, lambda: self._on_started(live))
+            finally:
+                metrics.BUSY.dec()
+
+    def _on_started(self, live: _Live) -> None:
+        report = Report(key=live.work.key, session=self._session, kind="started")
+        self._tasks.create_task(self._reports.send(report, live.work.partition))
+
+    def _report(self, live: _Live, result: Result) -> Report:
+        failure = result.failure
+        if failure is not None and failure.kind == "stopped" and live.verdict is _LEFT:
+            failure = _LEFT
+        return Report(
+            key=live.work.key,
+            session=self._session,
+            kind="succeeded" if failure is None else "failed",
+            outputs=result.outputs,
+            reads=result.reads,
+            failure=UNSET if failure is None else failure,
+            seconds=result.seconds,
+            max_rss_bytes=result.max_rss_bytes,
+            log_lines=live.log.lines,
+        )
+
+    def _count(self, live: _Live, result: Result) -> None:
+        outcome = "succeeded" if result.failure is None else result.failure.kind
+        metrics.ATTEMPTS.labels(outcome).inc()
+        metrics.SECONDS.observe(time.monotonic() - live.since)
+        log.info("attempt_ended", key=str(live.work.key), outcome=outcome, lines=live.log.lines)

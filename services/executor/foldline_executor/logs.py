@@ -1,0 +1,123 @@
+"""Logs of attempts: kept in the object store piece by piece, published live as they come.
+
+Kept under logs/<run>/<attempt>/<step>/: pieces named by the number of their first line (12 digits, .jsonl,
+one LogEntry a line), and end.json once there will be no more. What is live may be lost; what is kept is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+
+from foldline.artifacts.port import ArtifactStore, StoreUnavailableError
+from foldline.bus import subjects
+from foldline.bus.port import Bus
+from foldline.chassis.clock import Clock
+from foldline.domain.errors import FoldlineError
+from foldline.domain.work import AttemptKey, LogChunk, LogEntry
+from foldline.runtime.launcher import Line
+from foldline.wire import work
+from foldline_executor import metrics
+
+PIECE_BYTES = 64 * 1024
+LIVE_BYTES = 256 * 1024
+_TRIES_AFTER_SECONDS = (0.2, 1.0, 3.0)
+
+log = structlog.get_logger()
+_encoder = msgspec.json.Encoder()
+
+
+class AttemptLog:
+    """The log of one attempt. `add` returns when there is room for more: the step has to wait for it."""
+
+    def __init__(self, key: AttemptKey, store: ArtifactStore, bus: Bus, clock: Clock) -> None:
+        self.lines = 0
+        self._key = key
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._folder = f"logs/{key.run_id}/{key.attempt}/{key.step}"
+        self._subject = subjects.log(key.run_id, key.step, key.attempt)
+        self._piece = bytearray()
+        self._first = 1
+        self._keeping = asyncio.Lock()
+
+    async def add(self, lines: Sequence[Line]) -> None:
+        """Raises StoreUnavailableError when the store stays away."""
+        now = self._clock.now()
+        live: list[LogEntry] = []
+        size = 0
+        for line in lines:
+            self.lines += 1
+            entry = LogEntry(number=self.lines, time=now, stream=_stream(line), text=_text(line))
+            encoded = _encoder.encode(entry)
+            self._piece += encoded + b"\n"
+            live.append(entry)
+            size += len(encoded)
+            if size >= LIVE_BYTES:
+                await self._publish(live)
+                live, size = [], 0
+            if len(self._piece) >= PIECE_BYTES:
+                await self.keep()
+        metrics.LINES.inc(len(lines))
+        if live:
+            await self._publish(live)
+
+    async def note(self, text: str) -> None:
+        """A word of the platform."""
+        await self.add([Line("system", line) for line in text.splitlines()])
+
+    async def keep(self) -> None:
+        """Bring what is in memory to the store."""
+        async with self._keeping:
+            if not self._piece:
+                return
+            content, first = bytes(self._piece), self._first
+            self._piece.clear()
+            self._first = self.lines + 1
+            await self._write(f"{self._folder}/{first:012d}.jsonl", content)
+
+    async def end(self) -> None:
+        """No more lines will come."""
+        await self.keep()
+        await self._write(f"{self._folder}/end.json", _encoder.encode({"lines": self.lines}))
+        await self._publish([], end=True)
+
+    async def _write(self, key: str, content: bytes) -> None:
+        for pause in _TRIES_AFTER_SECONDS:
+            try:
+                return await self._store.write_object(key, content)
+            except StoreUnavailableError as error:
+                log.warning("log_not_kept", key=key, error=str(error))
+                await asyncio.sleep(pause)
+        return await self._store.write_object(key, content)
+
+    async def _publish(self, lines: Sequence[LogEntry], *, end: bool = False) -> None:
+        chunk = LogChunk(key=self._key, lines=tuple(lines), end=end)
+        try:
+            await self._bus.publish(self._subject, work.encode(chunk))
+        except FoldlineError as error:
+            log.debug("log_not_published", key=str(self._key), error=error.message)
+
+
+def _stream(line: Line) -> str:
+    return "system" if line.stream == "note" else line.stream
+
+
+def _text(line: Line) -> str:
+    return _note(line.text) if line.stream == "note" else line.text
+
+
+def _note(text: str) -> str:
+    """Progress and metrics, for people."""
+    match msgspec.json.decode(text):
+        case {"progress": fraction, "message": message}:
+            return f"progress {fraction:.0%} {message}".rstrip()
+        case {"metric": name, "value": value, "step": step}:
+            return f"metric {name} = {value:g} (step {step})"
+        case {"metric": name, "value": value}:
+            return f"metric {name} = {value:g}"
+    return text

@@ -1,0 +1,140 @@
+"""Reports to schedulers, repeated until they are acknowledged, also by the next process.
+
+The report of an ended attempt is the only trace of hours of work: it is written to the spool before it is
+first sent, and removed when a scheduler says that it is in the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from foldline.bus import subjects
+from foldline.bus.port import Bus, Message
+from foldline.chassis.clock import new_id
+from foldline.domain.errors import FoldlineError
+from foldline.domain.work import AttemptKey, Report, ReportAck
+from foldline.wire import work
+from foldline_executor import metrics
+
+REPEAT_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+
+log = structlog.get_logger()
+
+
+class Spooled(msgspec.Struct, frozen=True):
+    """The content of a spool file."""
+
+    partition: int
+    report: Report
+
+
+class _Pending:
+    def __init__(self, spooled: Spooled, file: Path | None, now: float) -> None:
+        self.spooled = spooled
+        self.file = file
+        self.since = now
+        self.due = now + REPEAT_SECONDS
+
+
+class Reports:
+    """What was reported and not yet acknowledged; of one attempt only the newest report counts."""
+
+    def __init__(self, bus: Bus, spool: Path) -> None:
+        self._bus = bus
+        self._spool = spool
+        self._pending: dict[AttemptKey, _Pending] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.sessions: set[str] = set()
+        """Sessions whose reports were found in the spool: their acknowledgements are ours to hear."""
+        for file in sorted(spool.glob("*.json")):
+            self._recover(file)
+
+    @property
+    def ended(self) -> list[AttemptKey]:
+        """Attempts that have ended, and whose report nobody has acknowledged."""
+        return [key for key, one in self._pending.items() if one.file is not None]
+
+    async def send(self, report: Report, partition: int) -> None:
+        """Report; from now on it is repeated. A report of an end is on disk before it is sent."""
+        spooled = Spooled(partition, report)
+        file = None
+        if report.kind != "started":
+            file = self._spool / f"{new_id()}.json"
+            _write(file, spooled)
+        await self._publish(self._keep(report.key, spooled, file))
+
+    async def acknowledge(self, message: Message) -> None:
+        """Handler of ReportAck."""
+        ack = work.decode(ReportAck, message.body)
+        pending = self._pending.get(ack.key)
+        if pending is None or pending.spooled.report.kind != ack.kind:
+            return
+        del self._pending[ack.key]
+        if pending.file is not None:
+            pending.file.unlink(missing_ok=True)
+        self._count()
+
+    async def repeat(self) -> None:
+        """Send again what is due. The longer a report waits, the rarer it is repeated."""
+        now = asyncio.get_running_loop().time()
+        for pending in list(self._pending.values()):
+            if pending.due <= now:
+                pause = max(REPEAT_SECONDS, (now - pending.since) / 30)
+                pending.due = now + min(LONGEST_PAUSE_SECONDS, pause)
+                await self._publish(pending)
+
+    async def repeat_all(self) -> None:
+        """At once, after a lost connection."""
+        for pending in list(self._pending.values()):
+            await self._publish(pending)
+
+    async def wait_empty(self, seconds: float) -> bool:
+        """Wait until all is acknowledged, but no longer than that."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _keep(self, key: AttemptKey, spooled: Spooled, file: Path | None) -> _Pending:
+        pending = _Pending(spooled, file, asyncio.get_running_loop().time())
+        self._pending[key] = pending
+        self._count()
+        return pending
+
+    def _count(self) -> None:
+        metrics.UNACKNOWLEDGED.set(len(self._pending))
+        if self._pending:
+            self._empty.clear()
+        else:
+            self._empty.set()
+
+    def _recover(self, file: Path) -> None:
+        try:
+            spooled = msgspec.json.decode(file.read_bytes(), type=Spooled)
+        except msgspec.MsgspecError as error:
+            log.error("spool_file_unreadable", file=str(file), error=str(error))
+            file.rename(file.with_suffix(".unreadable"))
+            return
+        self.sessions.add(spooled.report.session)
+        self._keep(spooled.report.key, spooled, file)
+
+    async def _publish(self, pending: _Pending) -> None:
+        subject = subjects.report(pending.spooled.partition)
+        try:
+            await self._bus.publish(subject, work.encode(pending.spooled.report))
+        except FoldlineError as error:
+            log.debug("report_not_sent", key=str(pending.spooled.report.key), error=error.message)
+
+
+def _write(file: Path, spooled: Spooled) -> None:
+    partial = file.with_suffix(".partial")
+    partial.write_bytes(msgspec.json.encode(spooled))
+    partial.rename(file)

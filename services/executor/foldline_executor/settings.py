@@ -1,0 +1,54 @@
+"""What the executor reads from its environment (prefix FOLDLINE_), and what steps see of the machine's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from foldline.chassis import settings
+from foldline.chassis.settings import Secret
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    nats: Secret
+    artifacts: str  # folder, or address of an object store
+    token_key: Secret
+    home: Path  # environments, bundles, work folders, spooled reports
+    name: str = "executor"
+    region: str = "local"
+    pool: str = "default"
+    slots: int = 0  # attempts at once; 0 means one per processor
+    drain_seconds: float = 10.0  # how long attempts may go on after SIGTERM before they are stopped
+    listen: str = "127.0.0.1:0"
+    admin: str = "127.0.0.1:0"
+    log_format: str = "auto"
+
+    @property
+    def slot_count(self) -> int:
+        return self.slots or os.cpu_count() or 1
+
+
+class _Machine(msgspec.Struct, frozen=True, kw_only=True):
+    path: str = "/usr/local/bin:/usr/bin:/bin"
+    home: str = "/"
+    ssl_cert_file: str = ""
+    ssl_cert_dir: str = ""
+    ld_library_path: str = ""
+    tz: str = ""
+
+
+def step_environ() -> dict[str, str]:
+    """All that a step's process is given of the executor's environment: nothing that could be a secret."""
+    machine = settings.load(_Machine, prefix="")
+    given = {
+        "PATH": machine.path,
+        "HOME": machine.home,
+        "LANG": "C.UTF-8",
+        "SSL_CERT_FILE": machine.ssl_cert_file,
+        "SSL_CERT_DIR": machine.ssl_cert_dir,
+        "LD_LIBRARY_PATH": machine.ld_library_path,
+        "TZ": machine.tz,
+    }
+    return {name: value for name, value in given.items() if value}
