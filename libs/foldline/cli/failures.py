@@ -39,6 +39,11 @@ _HINTS: Mapping[str, str] = {
     "INVALID_PARAMETERS": "`foldline configure WORKFLOW` shows the parameters and their values",
     "PARAMETERS_MISSING": "set them with `foldline configure WORKFLOW --set name=value`",
     "UNKNOWN_STEP": "`foldline show RUN` lists the steps",
+    "RUN_ENDED": "`foldline show RUN` has its record",
+    "RUN_ID_AMBIGUOUS": "give more of the id; `foldline runs` has whole ones",
+    "NO_SUCH_VERSION": "`foldline history RUN` numbers the events",
+    "STEP_HAS_NO_LOG": "`foldline show RUN` tells which steps were started",
+    "VERSION_NOT_HIGHER": "leave --version out to get the next patch version",
     "SEVERAL_WORKFLOWS": "choose one with --workflow",
     "IMPORT_FAILED": "run the command in an environment that has what the file imports at its top",
 }
