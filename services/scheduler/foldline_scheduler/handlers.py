@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import grpc
 
 from foldline.access import bearer_metadata, caller
 from foldline.api.registry.v1 import workflow_service_pb2 as registry_pb
-from foldline.api.registry.v1.workflow_service_pb2_grpc import WorkflowServiceAsyncStub, WorkflowServiceStub
+from foldline.api.registry.v1.workflow_service_pb2_grpc import WorkflowServiceStub
 from foldline.api.scheduler.v1 import scheduler_service_pb2 as pb
 from foldline.bus import subjects
 from foldline.bus.port import Bus
@@ -33,6 +34,10 @@ from foldline_scheduler.partitions import partition_of
 from foldline_scheduler.run import OwnedRun, Posted
 from foldline_scheduler.streams import mint_run_id
 
+if TYPE_CHECKING:
+    # Only the type stubs know this name.
+    from foldline.api.registry.v1.workflow_service_pb2_grpc import WorkflowServiceAsyncStub
+
 RESOLVE_SECONDS = 10.0
 MAX_REQUEST_ID = 64
 
@@ -44,7 +49,7 @@ class Handlers:
         self._owner = owner
         self._store = store
         self._bus = bus
-        self._registry: WorkflowServiceAsyncStub = WorkflowServiceStub(registry)
+        self._registry = WorkflowServiceStub(registry)
         self._clock = clock
 
     async def start_run(self, request: pb.StartRunRequest) -> str:
