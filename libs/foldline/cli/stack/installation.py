@@ -72,12 +72,16 @@ async def run(options: Options, *, ready: Listener, note: Note) -> None:
                 note(f"{one.name} ended ({one.last_exit}); it starts again")
 
         async with supervise(home, changed) as supervisor:
-            await _unless(stop, _start(_Start(options, home, supervisor, board)), board)
-            if not stop.is_set():
-                ready(board.state)
-            await stop.wait()
+            failure = await _unless(stop, _start(_Start(options, home, supervisor, board)))
+            if failure is None:
+                if not stop.is_set():
+                    ready(board.state)
+                await stop.wait()
+                note("stopping")
             board.set(phase="stopping")
-            note("stopping")
+        if failure is not None:
+            board.set(phase="failed", problem=str(failure))
+            raise failure
 
 
 @contextmanager
@@ -94,8 +98,8 @@ def _told_to_stop() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None], board: Board) -> None:
-    """Do `work`, or drop it in the middle when told to stop."""
+async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> StartFailed | None:
+    """Do `work`, or drop it in the middle when told to stop. Returns why it could not be done."""
     working = asyncio.ensure_future(work)
     told = asyncio.ensure_future(stop.wait())
     await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
@@ -103,15 +107,17 @@ async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None], board:
     if not working.done():
         working.cancel()
         await asyncio.wait({working})
-        return
+        return None
     try:
         await working
     except (
         *(NatsError, PostgresError, NotReady, PortTaken),
         *(migrate.MigrationError, asyncpg.PostgresError, OSError),
     ) as error:
-        board.set(phase="failed", problem=str(error))
-        raise StartFailed(str(error)) from error
+        failure = StartFailed(str(error))
+        failure.__cause__ = error
+        return failure
+    return None
 
 
 class _Start(msgspec.Struct, frozen=True):

@@ -139,4 +139,9 @@ def _inherited() -> dict[str, str]:
     ours = os.environ  # noqa: TID251 - passed on, not read
     kept = {key: value for key, value in ours.items() if not key.startswith("FOLDLINE_")}
     programs = str(Path(sys.executable).parent)
-    return kept | {"PATH": f"{programs}:{kept.get('PATH', '/usr/bin:/bin')}", "PYTHONUNBUFFERED": "1"}
+    return kept | {
+        "PATH": f"{programs}:{kept.get('PATH', '/usr/bin:/bin')}",
+        "PYTHONUNBUFFERED": "1",
+        # Children of a service execute another program at once; gRPC need not prepare for the fork.
+        "GRPC_ENABLE_FORK_SUPPORT": "0",
+    }
