@@ -43,8 +43,8 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
     """Open Postgres and the artifact store; serve until `life.stop`."""
     dsn = settings.postgres.value
     async with connect.pool(dsn, role="foldline_registry", name="foldline-registry", max_size=8) as pool:
-        await migrate.require(pool, ("ledger", "foldline.eventstore"))
-        await migrate.require(pool, ("registry", "foldline_registry"))
+        await migrate.require(pool, "ledger")
+        await migrate.require(pool, "registry")
         async with (
             PostgresEventStore(pool, dsn) as store,
             admin.serve(settings.admin, life),

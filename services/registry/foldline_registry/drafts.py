@@ -66,7 +66,7 @@ def _environment_problems(environment: Environment) -> Iterator[str]:
         text = line.strip()
         # Options would point the executor's installer at files and hosts of the author's choice.
         if text.startswith("-") and not text.startswith(_HASH):
-            yield f"line {number} of the lock is the option {text[:40]!r}; a lock has packages and hashes alone"
+            yield f"line {number} of the lock is the option {text[:40]!r}, not a package"
 
 
 def _limit(what: str, size: int, limit: int) -> None:
