@@ -78,7 +78,6 @@ def run(
     given = dict(typed.merged(settings, values, graph.parameters))
     with Progress(out) as progress:
         state = asyncio.run(_run(graph, given, file.resolve().parent, home.resolve(), progress))
-        progress.show(views.of_state(state))
     view = views.of_state(state)
     record = home / "runs" / view.run_id / "events.jsonl"
     if out.json:
@@ -97,7 +96,7 @@ async def _run(graph: Graph, values: dict[str, Json], root: Path, home: Path, pr
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
 
     def changed(state: RunState, events: Sequence[RunEvent], now: datetime) -> None:
-        progress.show(views.of_state(state))
+        progress.show(lambda: views.of_state(state))
         for event in events:
             progress.event(type(event).__name__, msgspec.to_builtins(event), now)
 

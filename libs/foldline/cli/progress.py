@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ class Progress:
     def __init__(self, out: Output) -> None:
         self._out = out
         self._live: Live | None = None
-        self._view: RunView | None = None
+        self._view: Callable[[], RunView] | None = None
         self._clock = SystemClock()
 
     def __enter__(self) -> Progress:
@@ -43,8 +43,8 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, view: RunView) -> None:
-        """The run looks like this now."""
+    def show(self, view: Callable[[], RunView]) -> None:
+        """The run looks like this now; asked for only when the picture is drawn again."""
         self._view = view
 
     def event(self, type_: str, data: Mapping[str, Any], time: datetime) -> None:
@@ -67,7 +67,7 @@ class Progress:
 
         if self._view is None:
             return ""
-        return render.run(self._view, self._clock.now())
+        return render.run(self._view(), self._clock.now(), height=self._out.console.height)
 
 
 def finish(out: Output, view: RunView) -> None:

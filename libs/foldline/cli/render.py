@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -35,6 +37,7 @@ _SIGNS = {
     "stopped": "■",
 }
 _BAR_WIDTH = 24
+_RANKS = {"failed": 0, "running": 0, "retrying": 0, "scheduled": 1}
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
@@ -47,8 +50,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     return found
 
 
-def run(view: RunView, now: datetime) -> Group:
-    """A run with its steps and their place in time, as of `now` where it has not ended."""
+def run(view: RunView, now: datetime, height: int) -> Group:
+    """A run with its steps and their place in time, as of `now` where it has not ended.
+
+    Of a run that is longer than the terminal is high, the steps that matter now.
+    """
     head = Text.assemble(
         (view.workflow, "bold"),
         "  ",
@@ -56,7 +62,25 @@ def run(view: RunView, now: datetime) -> Group:
         ("  " + views.seconds(_elapsed(view.create_time, view.end_time or now)), "dim"),
         (f"  {view.run_id}", "dim"),
     )
-    return Group(head, steps(view, now))
+    shown = notable(view, max(height - 4, 1))
+    if len(shown) == len(view.steps):
+        return Group(head, steps(view, now))
+    counts = Counter(step.status for name, step in view.steps.items() if name not in shown)
+    rest = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return Group(head, steps(replace(view, steps=shown), now), Text(f"… {rest}", style="dim"))
+
+
+def notable(view: RunView, count: int) -> dict[str, StepView]:
+    """At most `count` steps, in the graph's order: those that run or failed first, then the last to end."""
+    if len(view.steps) <= count:
+        return view.steps
+
+    def rank(step: StepView) -> tuple[int, float]:
+        since = -step.end_time.timestamp() if step.end_time and step.start_time else 0.0
+        return _RANKS.get(step.status, 2), since
+
+    chosen = {step.name for step in sorted(view.steps.values(), key=rank)[:count]}
+    return {name: step for name, step in view.steps.items() if name in chosen}
 
 
 def steps(view: RunView, now: datetime) -> Table:

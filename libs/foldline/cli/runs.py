@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,6 +132,10 @@ def _follow(session: options.Session, run: str) -> int:
     return failures.BY_STATUS.get(view.status, failures.INTERNAL)
 
 
+def _always(view: views.RunView) -> Callable[[], views.RunView]:
+    return lambda: view
+
+
 async def _watch(client: Client, run: str, session: options.Session) -> views.RunView:
     from foldline.wire import messages
 
@@ -139,7 +144,7 @@ async def _watch(client: Client, run: str, session: options.Session) -> views.Ru
         async with aclosing(client.runs.watch(run)) as updates:
             async for update in updates:
                 view = views.of_messages(update.run, update.steps, view)
-                progress.show(view)
+                progress.show(_always(view))
                 if session.out.json:
                     session.out.line(messages.to_dict(update))
                     continue

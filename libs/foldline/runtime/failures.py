@@ -8,7 +8,7 @@ from types import TracebackType
 
 from foldline.runtime.jobs import TRACEBACK_LIMIT, StepFailure
 
-_OURS = str(Path(__file__).parent)
+_OURS = tuple(str(Path(__file__).parents[1] / part) for part in ("runtime", "sdk"))
 _MESSAGE_LIMIT = 2000
 
 
@@ -64,7 +64,7 @@ def _first_of_author(top: TracebackType | None) -> TracebackType | None:
 
 
 def _is_ours(filename: str) -> bool:
-    return filename.startswith((_OURS, "<frozen importlib", "<string>")) or "/importlib/" in filename
+    return filename.startswith((*_OURS, "<frozen importlib", "<string>")) or "/importlib/" in filename
 
 
 def _sentence(error: BaseException, during: str) -> str:

@@ -37,7 +37,7 @@ class LocalAttempts:
         self._launcher = launcher
         self._store = store
         self._record = record
-        self._work = record.folder / "work"
+        self._work = record.work
         self._root = root
         self._python = python
         self._logged = logged

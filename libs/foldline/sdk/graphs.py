@@ -225,7 +225,7 @@ def _types(kinds: Mapping[str, str]) -> dict[str, spec.ValueType]:
 def _retry(policy: Policy) -> spec.Retry:
     if policy.retry is None:
         return spec.Retry()
-    never = (one if isinstance(one, str) else one.__name__ for one in policy.retry.never_after)
+    never = (one if isinstance(one, str) else _class_name(one) for one in policy.retry.never_after)
     return spec.Retry(
         max_attempts=policy.retry.max_attempts,
         delay_seconds=policy.retry.delay,
@@ -233,6 +233,11 @@ def _retry(policy: Policy) -> spec.Retry:
         max_delay_seconds=policy.retry.max_delay,
         never_after=tuple(never),
     )
+
+
+def _class_name(kind: type[BaseException]) -> str:
+    """As the step's process names what was raised."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _parameter(found: params.Param) -> spec.Parameter:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -65,12 +66,14 @@ async def run(
     store = open_store(str(home / "artifacts"))
     # A step sees here what the author's shell has; on an installation it sees what the executor gives.
     environ = dict(os.environ)  # noqa: TID251
-    async with Launcher(record.folder / "work", environ=environ) as launcher:
-        attempts = LocalAttempts(
-            launcher, store, record, root=root, python=Path(sys.executable), logged=logged
-        )
-        local = _LocalRun(created, attempts, record, changed, clock or SystemClock())
-        return await local.to_end(stop or asyncio.Event())
+    python = Path(sys.executable)
+    try:
+        async with Launcher(record.work, environ=environ) as launcher:
+            attempts = LocalAttempts(launcher, store, record, root=root, python=python, logged=logged)
+            local = _LocalRun(created, attempts, record, changed, clock or SystemClock())
+            return await local.to_end(stop or asyncio.Event())
+    finally:
+        shutil.rmtree(record.work, ignore_errors=True)
 
 
 class _LocalRun:

@@ -33,6 +33,7 @@ class Record:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.events = folder / "events.jsonl"
+        self.work = folder / "work"  # there while the run goes on
 
     @classmethod
     def create(cls, home: Path, run_id: str) -> Record:

@@ -73,6 +73,20 @@ def test_the_bar_of_a_step_lies_where_the_step_lay_in_time() -> None:
     assert render.bar(second, view, after(10)) == " " * 12 + "━" * 12
 
 
+def test_of_a_long_run_those_steps_are_shown_that_matter_now() -> None:
+    steps = [StepView(name=f"w{number}") for number in range(50)]
+    steps += [
+        StepView(name=f"c{number}", status="completed", start_time=NOON, end_time=after(number))
+        for number in range(50)
+    ]
+    steps[10] = StepView(name="now", status="running", start_time=NOON)
+    steps[90] = StepView(name="bad", status="failed", start_time=NOON, end_time=NOON)
+    view = RunView(steps={step.name: step for step in steps})
+
+    assert list(render.notable(view, 4)) == ["now", "bad", "c48", "c49"]
+    assert render.notable(view, 1000) == view.steps
+
+
 def test_a_failure_is_noted_before_everything_else() -> None:
     step = StepView(
         name="a", note="note", attempts=2, failure=Failure(kind="user", reason="STEP_RAISED", message="boom")
