@@ -1,4 +1,4 @@
-"""Earlier states of a run, and where two histories part. Pure: a history is a sequence of events with times."""
+"""Earlier states of a run, and where two histories part. Pure; a history is events with their times."""
 
 from __future__ import annotations
 

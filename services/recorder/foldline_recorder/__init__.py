@@ -1,0 +1,1 @@
+"""The recorder: records of runs, folded from the ledger; live watches; facts for outsiders."""

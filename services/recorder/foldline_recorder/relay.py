@@ -1,0 +1,104 @@
+"""Facts for outsiders: every event of the ledger goes to JetStream as a CloudEvent, at least once.
+
+The message id is the event's id, so JetStream drops the second copy after a crash. The position is kept
+after what it stands for was published. While NATS is away the relay waits; when it comes back, even empty,
+the relay goes on from where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from foldline.bus import subjects
+from foldline.bus.port import Bus, Message
+from foldline.chassis import logs
+from foldline.chassis.clock import Clock
+from foldline.domain.errors import FoldlineError, Kind
+from foldline.eventstore import facts
+from foldline.eventstore.port import EventStore, Position, Recorded
+from foldline.wire import cloudevents
+from foldline_recorder import checkpoints, metrics
+from foldline_recorder.checkpoints import Checkpoints
+
+log = logs.logger()
+
+BATCH = 100
+"""Published together; they leave in order, and wait together for their acknowledgements."""
+
+_SHORTEST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 2.0
+
+
+class Relay:
+    def __init__(self, store: EventStore, bus: Bus, positions: Checkpoints, clock: Clock) -> None:
+        self._store = store
+        self._bus = bus
+        self._positions = positions
+        self._lag = metrics.Lag(checkpoints.RELAY, clock)
+        self._published: Position | None = None
+        self._saved: Position | None = None
+
+    async def run(self) -> None:
+        """Publish from the kept position on, for ever. After an error, start again with this."""
+        position = await self._positions.load(checkpoints.RELAY)
+        log.info("follow_started", follower=checkpoints.RELAY, position=str(position))
+        async for batch in self._store.follow(after=position, limit=BATCH):
+            self._lag.begin(batch[0].time)
+            await self._publish_all(batch)
+            self._published = batch[-1].position
+            self._lag.end()
+            metrics.EVENTS.labels(checkpoints.RELAY).inc(len(batch))
+
+    async def save(self) -> None:
+        """Keep the position. Called now and then, for what is done twice after a crash is dropped twice."""
+        published = self._published
+        if published is not None and published != self._saved:
+            await self._positions.save(checkpoints.RELAY, published)
+            self._saved = published
+
+    async def _publish_all(self, batch: Sequence[Recorded]) -> None:
+        """Publish the batch, again and again until NATS has all of it."""
+        pause = _SHORTEST_PAUSE_SECONDS
+        left = list(batch)
+        while True:
+            outcomes = await asyncio.gather(*map(self._publish, left), return_exceptions=True)
+            failed = [(one, error) for one, error in zip(left, outcomes, strict=True) if error is not None]
+            if not failed:
+                return
+            left = [one for one, _ in failed]
+            for _, error in failed:
+                if not isinstance(error, FoldlineError) or error.kind is not Kind.UNAVAILABLE:
+                    raise error
+            log.warning("relay_waits", events=len(left), error=str(failed[0][1]))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _publish(self, recorded: Recorded) -> None:
+        try:
+            workspace = facts.meta_of(recorded).workspace
+            subject = subjects.event(workspace, recorded.stream, recorded.type)
+            body = cloudevents.encode(
+                id=recorded.id,
+                stream=recorded.stream,
+                version=recorded.version,
+                type=recorded.type,
+                time=recorded.time,
+                payload=recorded.payload,
+                meta=recorded.meta,
+            )
+            await self._bus.publish_fact(subject, body, message_id=recorded.id)
+        except (FoldlineError, msgspec.MsgspecError) as error:
+            if isinstance(error, FoldlineError) and error.kind is Kind.UNAVAILABLE:
+                raise
+            await self._park(recorded, error)
+
+    async def _park(self, recorded: Recorded, error: Exception) -> None:
+        """Too large, or edited by somebody. Outsiders can still read the event from the recorder."""
+        metrics.PARKED.inc()
+        log.error("fact_parked", stream=recorded.stream, version=recorded.version, error=str(error))
+        pointer = {"id": recorded.id, "stream": recorded.stream, "version": recorded.version}
+        subject = subjects.event("", recorded.stream, recorded.type)
+        await self._bus.park(Message(subject, msgspec.json.encode(pointer)), str(error))

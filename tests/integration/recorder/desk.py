@@ -1,0 +1,73 @@
+"""A recorder on real Postgres and NATS, in the process of the test, with a client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import grpc
+from foldline_recorder import app
+from foldline_recorder.settings import Settings
+
+from foldline.access import tokens
+from foldline.api.recorder.v1 import recorder_service_pb2 as pb
+from foldline.api.recorder.v1.recorder_service_pb2_grpc import RecorderServiceStub
+from foldline.artifacts.folder import FolderStore
+from foldline.bus import jetstream
+from foldline.bus.port import Bus
+from foldline.chassis import rpc
+from foldline.chassis.clock import SystemClock
+from foldline.chassis.lifecycle import Lifecycle
+from foldline.chassis.settings import Secret
+from foldline.eventstore.port import EventStore
+from foldline.eventstore.postgres import PostgresEventStore
+from foldline.pg import connect
+from foldline.pg.connect import Pool
+
+KEY = "a key of at least thirty-two bytes!"
+
+
+class Desk(NamedTuple):
+    """The client's side, and what a test writes with."""
+
+    stub: RecorderServiceStub
+    address: str
+    store: EventStore
+    bus: Bus
+    artifacts: FolderStore
+    pool: Pool
+    life: Lifecycle
+
+    async def listed(self, **request: Any) -> list[pb.Run]:
+        answer = await self.stub.ListRuns(pb.ListRunsRequest(**{"workspace": "lab", **request}))
+        return list(answer.runs)
+
+
+def token(grants: Mapping[str, str]) -> str:
+    return tokens.issue(
+        Secret(KEY), subject="ada", grants=dict(grants), ttl_seconds=3600, now=SystemClock().now()
+    )
+
+
+@asynccontextmanager
+async def open_desk(database: str, nats: str, folder: Path) -> AsyncIterator[Desk]:
+    """Start the recorder; leave it in good order."""
+    settings = Settings(
+        postgres=Secret(database), nats=Secret(nats), artifacts=str(folder), token_key=Secret(KEY)
+    )
+    life = Lifecycle()
+    async with (
+        connect.pool(database, role="foldline_recorder", name="recorder") as pool,
+        connect.pool(database, role="foldline_scheduler", name="writer") as writing,
+        PostgresEventStore(pool, database) as store,
+        PostgresEventStore(writing, database) as written,
+        jetstream.connect(nats, name="recorder") as bus,
+    ):
+        artifacts = FolderStore(folder)
+        async with app.serve(settings, life, pool=pool, store=store, bus=bus, artifacts=artifacts) as port:
+            address = f"127.0.0.1:{port}"
+            async with rpc.channel(address, token({"lab": "viewer"})) as channel:
+                yield Desk(RecorderServiceStub(channel), address, written, bus, artifacts, pool, life)
+            life.stop.set()
