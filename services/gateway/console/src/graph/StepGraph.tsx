@@ -1,0 +1,93 @@
+// The graph of a workflow, with the state of a run on it where there is one.
+import { useComputedColorScheme } from "@mantine/core";
+import { Controls, type Edge, MarkerType, ReactFlow } from "@xyflow/react";
+import { useMemo } from "react";
+
+import type { RunStep } from "../api/foldline/api/recorder/v1/recorder_service_pb";
+import type { Graph } from "../api/foldline/api/workflow/v1/workflow_pb";
+import { dependencies } from "./edges";
+import { places } from "./layout";
+import { StepNode, type StepNodeType } from "./StepNode";
+import classes from "./StepGraph.module.css";
+
+interface Props {
+  graph: Graph;
+  steps?: ReadonlyMap<string, RunStep>;
+  chosen?: string;
+  onChoose?: (step: string) => void;
+  height?: number;
+}
+
+const NODE_TYPES = { step: StepNode };
+const NO_STEPS: ReadonlyMap<string, RunStep> = new Map();
+const DASHES = { data: undefined, guard: "6 4", after: "2 4" };
+
+export function StepGraph({ graph, steps = NO_STEPS, chosen, onChoose, height = 460 }: Props) {
+  const scheme = useComputedColorScheme("light");
+  const positions = useMemo(() => places(graph), [graph]);
+  const nodes = useMemo(
+    () => graph.steps.map((step) => nodeOf(step, positions.get(step.name), steps.get(step.name), chosen === step.name, onChoose)),
+    [graph, positions, steps, chosen, onChoose],
+  );
+  const edges = useMemo(() => edgesOf(graph, steps), [graph, steps]);
+  return (
+    <div className={classes.frame} style={{ height }} role="group" aria-label="Graph of steps">
+      <ReactFlow
+        nodes={nodes}
+        edges={edges}
+        nodeTypes={NODE_TYPES}
+        colorMode={scheme}
+        fitView
+        fitViewOptions={{ padding: 0.12, maxZoom: 1.1 }}
+        minZoom={0.1}
+        nodesDraggable={false}
+        nodesConnectable={false}
+        nodesFocusable={false}
+        edgesFocusable={false}
+        elementsSelectable={false}
+        preventScrolling={false}
+        zoomOnScroll={false}
+        proOptions={{ hideAttribution: false }}
+      >
+        <Controls showInteractive={false} />
+      </ReactFlow>
+    </div>
+  );
+}
+
+function nodeOf(
+  step: Graph["steps"][number],
+  position: { x: number; y: number } | undefined,
+  state: RunStep | undefined,
+  chosen: boolean,
+  onChoose: ((step: string) => void) | undefined,
+): StepNodeType {
+  return {
+    id: step.name,
+    type: "step",
+    position: position ?? { x: 0, y: 0 },
+    data: { name: step.name, title: step.title, kind: step.kind, status: state?.status ?? "", note: noteOf(step.kind, state), chosen, onChoose },
+  };
+}
+
+function noteOf(kind: string, state: RunStep | undefined): string {
+  if (state === undefined) return kind;
+  const attempts = state.attempts.length > 1 ? `attempt ${state.attempts.length}` : "";
+  return [state.status, attempts].filter((part) => part !== "").join(" · ");
+}
+
+function edgesOf(graph: Graph, steps: ReadonlyMap<string, RunStep>): Edge[] {
+  return dependencies(graph).map((edge) => {
+    const active = steps.get(edge.to)?.status === "running" && edge.kind === "data";
+    return {
+      id: `${edge.kind}:${edge.from}:${edge.to}:${edge.label}`,
+      source: edge.from,
+      target: edge.to,
+      label: edge.kind === "guard" ? edge.label : undefined,
+      animated: active,
+      focusable: false,
+      style: { strokeDasharray: DASHES[edge.kind], strokeWidth: 1.6 },
+      markerEnd: { type: MarkerType.ArrowClosed, width: 16, height: 16 },
+    };
+  });
+}

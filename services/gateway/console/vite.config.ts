@@ -1,0 +1,13 @@
+// How the console is built: into the Python package, so that the wheel carries it.
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    outDir: "../foldline_gateway/static",
+    emptyOutDir: true,
+    target: "es2023",
+    chunkSizeWarningLimit: 1500,
+  },
+});

@@ -1,0 +1,23 @@
+"""What the gateway needs from its environment."""
+
+from __future__ import annotations
+
+import msgspec
+
+from foldline.chassis.settings import Secret
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    token_key: Secret
+    #: gRPC front door, host:port.
+    listen: str
+    #: HTTP: Connect, gRPC-Web, downloads and the console, host:port.
+    http: str
+    #: /livez, /readyz, /metrics, host:port.
+    admin: str
+    #: Where the services are, host:port each.
+    registry: str
+    scheduler: str
+    recorder: str
+    executor: str
+    log_format: str = "auto"
