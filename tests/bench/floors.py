@@ -12,7 +12,7 @@ from typing import Any
 COUNT = 200
 
 
-async def measure() -> list[dict[str, Any]]:
+def measure() -> list[dict[str, Any]]:
     """Each floor as {name, ms: {median, min, max, n}}."""
     return [
         {"name": "fork and wait", "ms": _samples(_fork)},

@@ -6,8 +6,6 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
-from foldline.eventstore.postgres import PostgresEventStore
-
 from foldline.access.interceptor import AccessInterceptor
 from foldline.api.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
 from foldline.bus import jetstream, subjects
@@ -15,6 +13,7 @@ from foldline.bus.port import Bus, Subscription
 from foldline.chassis import admin, loops, rpc
 from foldline.chassis.clock import SystemClock, new_id
 from foldline.chassis.lifecycle import Lifecycle
+from foldline.eventstore.postgres import PostgresEventStore
 from foldline.pg import connect, migrate
 from foldline.wire import failures
 from foldline_scheduler.handlers import Handlers

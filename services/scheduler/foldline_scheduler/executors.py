@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
 from foldline.domain.work import AttemptKey, Heartbeat
 from foldline_scheduler import policy
 
@@ -21,12 +19,13 @@ class Session:
         self.heartbeat = heartbeat
         self.heard_at = heard_at
         self.reserved: set[AttemptKey] = set()
+        self.ended: set[AttemptKey] = set()  # reported as ended, and held until that is acknowledged
 
     @property
     def free(self) -> int:
         if self.heartbeat.draining or self.heartbeat.leaving:
             return 0
-        return self.heartbeat.slots - len(self.reserved.union(self.heartbeat.held))
+        return self.heartbeat.slots - len(self.reserved.union(self.heartbeat.held) - self.ended)
 
 
 class Executors:
@@ -34,8 +33,11 @@ class Executors:
 
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
+        self.changes = 0
+        """Grows whenever there may be more room than before."""
 
     def hear(self, heartbeat: Heartbeat, now: float) -> None:
+        self.changes += 1
         if heartbeat.replaces:
             self.forget(heartbeat.replaces)
         session = self._sessions.get(heartbeat.session)
@@ -44,6 +46,7 @@ class Executors:
             return
         session.heartbeat = heartbeat
         session.heard_at = now
+        session.ended.intersection_update(heartbeat.held)
 
     def forget(self, session: str) -> None:
         self._sessions.pop(session, None)
@@ -60,16 +63,11 @@ class Executors:
 
     def release(self, session: str, key: AttemptKey) -> None:
         """The attempt has ended: its slot is free, also before the next heartbeat says so."""
-        found = self._sessions.get(session)
-        if found is None:
-            return
-        found.reserved.discard(key)
-        if key in found.heartbeat.held:
-            held = tuple(other for other in found.heartbeat.held if other != key)
-            found.heartbeat = _with_held(found.heartbeat, held)
-
-    def has_room(self) -> bool:
-        return any(session.free > 0 for session in self._sessions.values())
+        self.changes += 1
+        if (found := self._sessions.get(session)) is not None:
+            found.reserved.discard(key)
+            if key in found.heartbeat.held:
+                found.ended.add(key)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -81,7 +79,3 @@ class Executors:
         for name, session in self._sessions.items():
             beat = session.heartbeat
             yield policy.Candidate(name, beat.region, beat.pool, session.free)
-
-
-def _with_held(heartbeat: Heartbeat, held: tuple[AttemptKey, ...]) -> Heartbeat:
-    return replace(heartbeat, held=held)

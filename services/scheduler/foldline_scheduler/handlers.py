@@ -36,7 +36,7 @@ from foldline_scheduler.streams import mint_run_id
 
 if TYPE_CHECKING:
     # Only the type stubs know this name.
-    from foldline.api.registry.v1.workflow_service_pb2_grpc import WorkflowServiceAsyncStub
+    pass
 
 RESOLVE_SECONDS = 10.0
 MAX_REQUEST_ID = 64

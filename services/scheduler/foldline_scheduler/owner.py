@@ -117,6 +117,9 @@ class Owner:
         run = await self._load(report.key.run_id)
         if run is None:
             raise Poison(f"there is no run {report.key.run_id}")
+        if report.kind != "started":
+            # Whatever becomes of the report: its process has ended, so the slot may be given away with it.
+            self.executors.release(report.session, report.key)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._post(run, Posted(ReceiveReport(report, random.random()), run.own_meta(), done))  # noqa: S311 - jitter
         self._tasks.create_task(self._acknowledge(report, done, message))
@@ -292,6 +295,7 @@ class Owner:
         now = self._clock.now()
         if ready(state, now):
             self._hungry[run.run_id] = None
+            self._feed()  # a slot may have come free since the last decision
         else:
             self._hungry.pop(run.run_id, None)
         if (timer := next_timer(state)) is not None and timer > now:
@@ -305,14 +309,12 @@ class Owner:
         asyncio.get_running_loop().call_later((timer - now).total_seconds(), wake)
 
     def _feed(self) -> None:
-        """Let hungry runs try again, the one that has waited longest first."""
+        """Let hungry runs try again where there is more room, the one that has waited longest first."""
         for run_id in list(self._hungry):
             run = self._runs.get(run_id)
             if run is None:
                 del self._hungry[run_id]
-            elif not self.executors.has_room():
-                return
-            else:
+            elif run.looked_at < self.executors.changes:
                 del self._hungry[run_id]
                 self._touch(run)
 

@@ -64,6 +64,7 @@ class OwnedRun:
         self.inbox: list[Posted] = []
         self.is_writing = False
         self.sent_at: dict[AttemptKey, float] = {}
+        self.looked_at = -1  # the executors' `changes` when slots were last asked for
         self._head = NO_STREAM
         self._store = store
         self._executors = executors
@@ -126,6 +127,7 @@ class OwnedRun:
 
     def _reserve(self, state: RunState, now: datetime) -> tuple[Reservation, ...]:
         """A slot for every ready step that can have one now."""
+        self.looked_at = self._executors.changes
         reserved = []
         for name in ready(state, now):
             pool = state.plan.step(name).resources.pool
