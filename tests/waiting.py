@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import TypeVar, cast, overload
 
 T = TypeVar("T")
 
 _PAUSE_SECONDS = 0.01
+
+
+@overload
+async def until(assertion: Callable[[], Awaitable[T]], timeout: float = 10.0) -> T: ...  # noqa: ASYNC109
+
+
+@overload
+async def until(assertion: Callable[[], T], timeout: float = 10.0) -> T: ...  # noqa: ASYNC109
 
 
 async def until(

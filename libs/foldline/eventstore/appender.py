@@ -206,7 +206,7 @@ class Appender:
 
     async def _connect(self) -> Acquired:
         """The connection that is kept for appending: no reset and no queue between two batches."""
-        if self._connection is not None and self._connection.is_closed():
+        if self._connection is not None and _is_gone(self._connection):
             await self._drop_connection()
         if self._connection is None:
             self._connection = await self._pool.acquire()
@@ -216,8 +216,16 @@ class Appender:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        connection.terminate()
+        if not _is_gone(connection):
+            connection.terminate()
         await self._pool.release(connection)
+
+
+def _is_gone(connection: Acquired) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # the pool took it back by itself when it broke
 
 
 def _refuse(batch: Sequence[_Append], error: BaseException, in_doubt: bool) -> None:

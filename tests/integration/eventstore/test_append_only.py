@@ -13,13 +13,16 @@ from foldline.eventstore.postgres import PostgresEventStore
 from foldline.pg import connect
 
 ROLES = ("foldline_registry", "foldline_scheduler", "foldline_recorder")
-TABLES = ("ledger.events", "ledger.events_default")
-CHANGES = (
-    "update {table} set payload = '{{}}'",
-    "update {table} set payload = '{{}}' where false",
-    "delete from {table}",
-    "truncate {table}",
-)
+CHANGES = [
+    change.format(table)
+    for table in ("ledger.events", "ledger.events_default")
+    for change in (
+        "update {} set payload = 'forged'",
+        "update {} set payload = 'forged' where false",
+        "delete from {}",
+        "truncate {}",
+    )
+]
 
 
 @pytest.fixture
@@ -36,29 +39,25 @@ async def login(database: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Recor
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("change", CHANGES)
-async def test_a_service_cannot_change_an_event(
-    login: asyncpg.Connection[asyncpg.Record], role: str, table: str, change: str
-) -> None:
+async def test_a_service_cannot_change_an_event(login: asyncpg.Connection[asyncpg.Record], role: str) -> None:
     await login.execute(f"set role {role}")
 
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await login.execute(change.format(table=table))
+    for change in CHANGES:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await login.execute(change)
 
 
-@pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("mode", ["origin", "replica"])
 async def test_not_even_a_superuser_changes_an_event_by_a_statement(
-    login: asyncpg.Connection[asyncpg.Record], table: str, change: str, mode: str
+    login: asyncpg.Connection[asyncpg.Record], mode: str
 ) -> None:
     await login.execute(f"set session_replication_role = {mode}")
 
-    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
-        await login.execute(change.format(table=table))
+    for change in CHANGES:
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
+            await login.execute(change)
 
-    assert await login.fetchval("select count(*) from ledger.events") == 3
+    assert await login.fetchval("select count(*) from ledger.events where payload <> 'forged'") == 3
 
 
 @pytest.mark.parametrize("role", ROLES)
