@@ -80,4 +80,4 @@ def finish(out: Output, view: RunView) -> None:
             out.say(view.failure.traceback.rstrip())
     if view.outputs:
         out.say("outputs")
-        out.fields({f"  {name}": views.artifact(found) for name, found in view.outputs.items()})
+        out.fields({f"  {name}": views.artifact(found) for name, found in sorted(view.outputs.items())})

@@ -17,6 +17,7 @@ from foldline.cli.output import Output
 from foldline.domain.errors import FoldlineError, Kind
 
 if TYPE_CHECKING:
+    from foldline.api.event.v1.recorded_pb2 import RecordedEvent
     from foldline.domain.artifacts import Artifact
     from foldline.sdk.client import Client
 
@@ -60,7 +61,7 @@ def replay(session: options.Session, run: str, version: int | None) -> None:
 @click.option("--follow", is_flag=True, help="Go on with new events until the run ends.")
 @options.remote
 def history(session: options.Session, run: str, follow: bool) -> int:
-    """Show the events of RUN and tell whether their hash chain holds. Exit code 1 when it does not."""
+    """Show the events of RUN and verify their hash chain, here as well. Exit code 1 when it does not hold."""
     if follow:
         return session.ask(lambda client: _follow_history(client, run, session.out))
     events, problem = session.ask(lambda client: _read_history(client, run))
@@ -144,7 +145,7 @@ def _show(out: Output, view: views.RunView) -> None:
             "by": view.started_by,
             "took": views.duration(view.create_time, view.end_time),
             "parameters": ", ".join(
-                f"{name}={msgspec.json.encode(value).decode()}" for name, value in view.parameters.items()
+                f"{name}={views.json_text(value)}" for name, value in sorted(view.parameters.items())
             ),
         }
     )
@@ -160,7 +161,7 @@ def _show(out: Output, view: views.RunView) -> None:
     produced = {
         f"{step.name}.{name}": views.artifact(found)
         for step in view.steps.values()
-        for name, found in step.outputs.items()
+        for name, found in sorted(step.outputs.items())
     }
     if produced:
         out.say()
@@ -188,17 +189,18 @@ async def _whole_id(client: Client, run: str) -> str:
 
 
 async def _read_history(client: Client, run: str) -> tuple[list[dict[str, Any]], str]:
-    """All events, and the first problem of their chain."""
+    """All events, and the first problem of their chain: found by the recorder, or here from the texts."""
+    from foldline.cli import proof
     from foldline.wire import messages
 
-    events: list[dict[str, Any]] = []
+    events: list[RecordedEvent] = []
     problem = ""
     async with aclosing(client.records.history(await _whole_id(client, run))) as pages:
         async for page in pages:
-            events.extend(messages.to_dict(event) for event in page.events)
+            events.extend(page.events)
             if not page.chain_ok:
                 problem = problem or page.chain_error or "the recorder does not say where"
-    return events, problem
+    return [messages.to_dict(event) for event in events], problem or proof.problem(events)
 
 
 async def _follow_history(client: Client, run: str, out: Output) -> int:

@@ -146,11 +146,16 @@ def _failure(data: Mapping[str, Any]) -> str:
 def artifact(found: Artifact) -> str:
     """An output in a few words: the value where it is small, else what it is and how large."""
     if found.value is not msgspec.UNSET:
-        text = msgspec.json.encode(found.value).decode()
+        text = json_text(found.value)
         return text if len(text) <= 100 else f"{text[:99]}…"
-    facts = ", ".join(f"{name} {_fact(value)}" for name, value in found.summary.items())
+    facts = ", ".join(f"{name} {_fact(value)}" for name, value in sorted(found.summary.items()))
     size = amount(found.size_bytes)
     return f"{found.type}, {size}" + (f" ({facts})" if facts else "")
+
+
+def json_text(value: Json) -> str:
+    """A value in one line. A protobuf Struct forgets the order of its keys, so they are put in one."""
+    return msgspec.json.encode(value, order="sorted").decode()
 
 
 def _fact(value: Json) -> str:

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,13 +20,16 @@ from foldline.api.recorder.v1 import recorder_service_pb2 as pb
 from foldline.api.recorder.v1 import recorder_service_pb2_grpc as recorder
 from foldline.api.scheduler.v1 import scheduler_service_pb2 as commands
 from foldline.api.scheduler.v1 import scheduler_service_pb2_grpc as scheduler
-from foldline.chassis import rpc
+from foldline.chassis import clock, rpc
 from foldline.chassis.lifecycle import Lifecycle
 from foldline.domain.errors import FoldlineError, Kind
+from foldline.eventstore import chain
+from foldline.eventstore.port import NO_STREAM, NewEvent
 from foldline.sdk.client import Client
 from foldline.wire import failures, messages
 
 RUN = "0192f0c4-0000-7000-8000-000000000001"
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 class _Scheduler(scheduler.SchedulerServiceServicer):
@@ -51,6 +55,7 @@ class _Recorder(recorder.RecorderServiceServicer):
         self.content = content
         self.digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         self.watches: list[int] = []
+        self.events = chained(4)
 
     async def WatchRun(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         self.watches.append(request.after_version)
@@ -66,10 +71,10 @@ class _Recorder(recorder.RecorderServiceServicer):
         yield pb.ReadArtifactResponse(chunk=self.content[1000:])
 
     async def ListHistory(self, request: Any, context: Any) -> Any:  # noqa: N802
-        versions = [version for version in range(1, 5) if version > request.after_version][:3]
+        events = [found for found in self.events if found.version > request.after_version][:3]
         return pb.ListHistoryResponse(
-            events=[event(version, "AttemptStarted") for version in versions],
-            more=versions[-1] < 4,
+            events=events,
+            more=events[-1].version < 4,
             chain_ok=self.status != "broken",
             chain_error="event 2 does not fit" if self.status == "broken" else "",
         )
@@ -86,8 +91,23 @@ def step(status: str) -> pb.RunStep:
 
 def event(version: int, type_: str) -> RecordedEvent:
     found = RecordedEvent(stream=f"run-{RUN}", version=version, type=type_)
-    found.time.FromJsonString("2026-01-01T12:00:00Z")
+    found.time.FromDatetime(NOON)
     found.data.CopyFrom(messages.to_struct({"step": "train", "attempt": 1}))
+    return found
+
+
+def chained(count: int) -> list[RecordedEvent]:
+    """Events as the ledger chains them."""
+    stream, head, found = f"run-{RUN}", NO_STREAM, []
+    for version in range(1, count + 1):
+        new = NewEvent(
+            id=clock.new_id(), type="AttemptStarted", time=NOON, payload=f'{{"attempt":{version}}}', meta="{}"
+        )
+        (head,) = chain.link_all(stream, head, [new])
+        recorded = event(version, new.type)
+        recorded.position, recorded.id, recorded.hash = f"1.{version}", new.id, head.hash.hex()
+        recorded.payload_json, recorded.meta_json = new.payload, new.meta
+        found.append(recorded)
     return found
 
 
@@ -213,6 +233,31 @@ async def test_a_broken_chain_is_told_and_exits_1() -> None:
 
     assert code == 1
     assert "the chain is broken: event 2 does not fit" in shown
+
+
+async def test_a_history_that_holds_is_verified_here(tmp_path: Path) -> None:
+    async with serving() as address:
+        code, shown, errors = await call(address, "history", RUN)
+
+    assert code == 0, errors
+    assert "4 events, versions without a gap, the hash chain holds" in shown
+
+
+@pytest.mark.parametrize(
+    ("place", "field", "value"),
+    [(1, "payload_json", '{"attempt":9}'), (2, "meta_json", '{"actor":"me"}'), (3, "hash", "00")],
+)
+async def test_an_edited_event_is_found_here_although_the_recorder_says_yes(
+    place: int, field: str, value: str
+) -> None:
+    service = Recorder()
+    setattr(service.events[place], field, value)
+
+    async with serving(records=service) as address:
+        code, shown, _ = await call(address, "history", RUN, "--json")
+
+    assert code == 1
+    assert f"version {place + 1} " in json.loads(shown)["chain_error"]
 
 
 async def test_an_artifact_is_fetched_whole(tmp_path: Path) -> None:

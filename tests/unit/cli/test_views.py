@@ -55,7 +55,7 @@ def test_an_artifact_is_its_value_or_what_it_is() -> None:
     )
 
     assert views.artifact(small) == '{"a":1}'
-    assert views.artifact(array) == "array, 2.0 KiB (shape 3×4, dtype float64)"
+    assert views.artifact(array) == "array, 2.0 KiB (dtype float64, shape 3×4)"
 
 
 def test_a_long_value_is_cut() -> None:
