@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import nats
 import structlog
 from nats.aio.client import Client
+from nats.errors import NoServersError
 
 from foldline.bus import streams
 from foldline.bus.failures import LOST, unavailable
@@ -88,9 +88,10 @@ class Connection:
                 try:
                     await self._open(lost)
                 except LOST as error:
-                    if self._error is None:
-                        log.warning("bus_unreachable", error=_text(error))
-                    self._error = error
+                    # "No servers available" says less than what the client met on the way there.
+                    if self._error is None or not isinstance(error, NoServersError):
+                        self._error = error
+                    log.debug("bus_unreachable", error=_text(self._error))
                     await self._close()
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
@@ -121,15 +122,23 @@ class Connection:
             self._up.clear()
             lost.set()
 
-        self._client = await nats.connect(
+        async def failed(error: Exception) -> None:
+            self._error = error
+
+        # Kept before it connects: a client whose connect fails must be closed, too.
+        self._client = Client()
+        await self._client.connect(
             self._url,
             name=self._name,
             allow_reconnect=False,
+            # One try and one repetition inside the client; the long patience is ours.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
             connect_timeout=_CONNECT_SECONDS,
             ping_interval=_PING_SECONDS,
             max_outstanding_pings=2,
             closed_cb=closed,
-            error_cb=_log_error,
+            error_cb=failed,
         )
         await streams.declare(self._client.jetstream(timeout=_CONNECT_SECONDS))
         for use in list(self._uses.values()):
@@ -151,10 +160,6 @@ class Connection:
                 await callback()
             except Exception as error:
                 log.warning("bus_callback_failed", exc_info=error)
-
-
-async def _log_error(error: Exception) -> None:
-    log.debug("bus_client_error", error=_text(error))
 
 
 def _text(error: Exception) -> str:
