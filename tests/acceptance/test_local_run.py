@@ -161,6 +161,12 @@ def test_ctrl_c_stops_the_run(tmp_path: Path) -> None:
     assert json.loads(output)["status"] == "stopped"
 
 
+def test_an_isolated_run_has_just_the_workflows_requirements(tmp_path: Path) -> None:
+    answer = answer_of(TROUBLES, tmp_path, "--workflow", "looking", "--isolated")
+
+    assert answer["outputs"]["output"]["value"] == {"iniconfig": True, "msgspec": False}
+
+
 @pytest.mark.parametrize(
     ("file", "options", "told"),
     [

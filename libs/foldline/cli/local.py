@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from foldline.cli.progress import Progress, finish
 if TYPE_CHECKING:
     from foldline.domain.run import RunState
     from foldline.domain.run_events import RunEvent
-    from foldline.domain.spec import Graph, Json
+    from foldline.domain.spec import Graph
     from foldline.runtime.jobs import Line
     from foldline.sdk.problems import Problem
 
@@ -63,21 +64,35 @@ def check(out: Output, file: Path) -> int:
     show_default=True,
     help="Folder for the record and the values.",
 )
+@click.option(
+    "--isolated", is_flag=True, help="Build an environment of the workflow's requirements, as a release."
+)
 @options.output
 def run(
-    out: Output, file: Path, settings: tuple[str, ...], values: Path | None, name: str, home: Path
+    out: Output,
+    file: Path,
+    settings: tuple[str, ...],
+    values: Path | None,
+    name: str,
+    home: Path,
+    isolated: bool,
 ) -> int:
     """Run a workflow of FILE here: the same core as an installation, steps in processes of their own.
 
     Exit code 0 when the run completed, 1 when it failed, 3 when it was stopped (Ctrl-C).
     """
-    from foldline.sdk import graphs, source
+    from foldline.sdk import graphs, local, release, source
     from foldline.sdk import values as typed
 
-    graph = graphs.check(source.workflow(file, name)).require()
-    given = dict(typed.merged(settings, values, graph.parameters))
+    workflow = source.workflow(file, name)
+    graph = graphs.check(workflow).require()
+    given = typed.merged(settings, values, graph.parameters)
+    environment = release.locked(workflow) if isolated else None
     with Progress(out) as progress:
-        state = asyncio.run(_run(graph, given, file.resolve().parent, home.resolve(), progress))
+        start = functools.partial(
+            local.run, graph, given, root=file.resolve().parent, home=home.resolve(), environment=environment
+        )
+        state = asyncio.run(_shown(start, progress))
     view = views.of_state(state)
     record = home / "runs" / view.run_id / "events.jsonl"
     if out.json:
@@ -89,9 +104,8 @@ def run(
     return failures.BY_STATUS[view.status]
 
 
-async def _run(graph: Graph, values: dict[str, Json], root: Path, home: Path, progress: Progress) -> RunState:
-    from foldline.sdk import local
-
+async def _shown(start: Callable[..., Awaitable[RunState]], progress: Progress) -> RunState:
+    """Start the run, show what it does, and stop it at Ctrl-C."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
 
@@ -104,7 +118,7 @@ async def _run(graph: Graph, values: dict[str, Json], root: Path, home: Path, pr
         if line.stream != "note":
             progress.log(step, line.text)
 
-    return await local.run(graph, values, root=root, home=home, changed=changed, logged=logged, stop=stop)
+    return await start(changed=changed, logged=logged, stop=stop)
 
 
 def _checked(file: Path) -> tuple[list[Graph], list[Problem]]:

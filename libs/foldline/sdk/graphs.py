@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import traceback
 from collections.abc import Iterator, Mapping
 from typing import cast
@@ -17,6 +18,8 @@ from foldline.sdk.conditions import Condition
 from foldline.sdk.problems import AuthoringError, Problem, Site
 from foldline.sdk.references import OutputRef, ParameterRef, Placeholder, Result
 from foldline.sdk.tracing import Node, Trace
+
+_NOT_PLAIN = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -37,6 +40,10 @@ def check(workflow: Workflow) -> Checked:
     """Trace `workflow`, make its graph and compile it. Never raises for what the author did."""
     parameters, problems = params.parameters_of(workflow.function, workflow.site)
     names = [parameter.name for parameter in parameters]
+    if workflow.function.__code__.co_flags & _NOT_PLAIN:
+        message = "is async or a generator; it is traced as a plain function"
+        where = f"workflow {workflow.name}"
+        problems.append(Problem(rule="ILLEGAL_SIGNATURE", where=where, message=message, site=workflow.site))
     if any(problem.rule == "ILLEGAL_SIGNATURE" for problem in problems):
         return Checked(workflow, None, tuple(problems))
     try:
@@ -111,8 +118,11 @@ def _signature_problems(trace: Trace) -> Iterator[Problem]:
             yield Problem(rule="STEP_NOT_IMPORTABLE", where=where, message=message, site=site)
         # Flags of the code object: inspect.signature would follow __wrapped__.
         flags = function.__code__.co_flags
-        if flags & 0x04 or function.__code__.co_posonlyargcount:
+        if flags & inspect.CO_VARARGS or function.__code__.co_posonlyargcount:
             message = "takes arguments by position alone (*args or /), but inputs are passed by name"
+            yield Problem(rule="ILLEGAL_SIGNATURE", where=where, message=message, site=site)
+        if flags & _NOT_PLAIN:
+            message = "is async or a generator; a step is a plain function that returns its result"
             yield Problem(rule="ILLEGAL_SIGNATURE", where=where, message=message, site=site)
 
 

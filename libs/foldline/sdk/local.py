@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from foldline import environments
 from foldline.artifacts.store import open_store
 from foldline.chassis.clock import Clock, SystemClock, new_id
 from foldline.domain import commands, parameters
@@ -22,7 +23,7 @@ from foldline.domain.assignments import work_for
 from foldline.domain.decide import decide
 from foldline.domain.run import RunState, evolve, next_timer, ready
 from foldline.domain.run_events import RunCreated, RunEvent
-from foldline.domain.spec import Graph, Json
+from foldline.domain.spec import Environment, Graph, Json
 from foldline.domain.work import Report
 from foldline.runtime.launcher import Launcher, Line
 from foldline.sdk.attempts import LocalAttempts
@@ -43,12 +44,15 @@ async def run(
     *,
     root: Path,
     home: Path,
+    environment: Environment | None = None,
     changed: Changed = lambda *_: None,
     logged: Logged = lambda *_: None,
     stop: asyncio.Event | None = None,
     clock: Clock | None = None,
 ) -> RunState:
     """Run `graph`, whose code is in the folder `root`, to its end and return the final state.
+
+    Steps run in the Python environment of this process, or in `environment`, which is built when it is new.
 
     Everything is kept under `home`: the record in runs/<run id>, values in artifacts. Setting `stop` stops
     the run the way `foldline stop` does. Raises FoldlineError where the values do not fit the parameters.
@@ -62,11 +66,13 @@ async def run(
         graph=graph,
         parameters=parameters.check(graph.parameters, values),
     )
+    python = Path(sys.executable)
+    if environment is not None:
+        python = await environments.build(environment, home / "environments")
     record = Record.create(home, created.run_id)
     store = open_store(str(home / "artifacts"))
     # A step sees here what the author's shell has; on an installation it sees what the executor gives.
     environ = dict(os.environ)  # noqa: TID251
-    python = Path(sys.executable)
     try:
         async with Launcher(record.work, environ=environ) as launcher:
             attempts = LocalAttempts(launcher, store, record, root=root, python=python, logged=logged)

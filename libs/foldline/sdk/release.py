@@ -32,10 +32,14 @@ def draft(file: Path, name: str = "") -> Draft:
     workflow = source.workflow(file, name)
     graph = graphs.check(workflow).require()
     archive = bundle.build(file.parent)
+    return Draft(graph=graph, bundle=archive, environment=locked(workflow), docs=_docs(file, workflow))
+
+
+def locked(workflow: Workflow) -> Environment:
+    """The workflow's requirements, locked for the Python version that is running now."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     lock = environments.lock(workflow.requirements, python) if workflow.requirements else ""
-    environment = Environment(python=python, requirements=workflow.requirements, lock=lock)
-    return Draft(graph=graph, bundle=archive, environment=environment, docs=_docs(file, workflow))
+    return Environment(python=python, requirements=workflow.requirements, lock=lock)
 
 
 def _docs(file: Path, workflow: Workflow) -> str:

@@ -1,5 +1,6 @@
 """Workflows whose steps do what steps should not do."""
 
+import importlib.util
 import os
 import time
 from pathlib import Path
@@ -43,6 +44,17 @@ def wait(marker: str) -> None:
 @fl.step
 def after_all(value: int) -> int:
     return value
+
+
+@fl.step
+def look() -> dict:
+    """Which packages the step's own environment has."""
+    return {name: importlib.util.find_spec(name) is not None for name in ("iniconfig", "msgspec")}
+
+
+@fl.workflow(requirements=["iniconfig"])
+def looking():
+    return look()
 
 
 @fl.workflow

@@ -320,6 +320,30 @@ def test_when_outside_of_a_workflow_is_refused() -> None:
         pass
 
 
+@fl.step
+async def slow() -> int:
+    return 1
+
+
+@fl.step
+def endless() -> object:
+    yield 1
+
+
+def test_a_step_is_a_plain_function_and_so_is_a_workflow() -> None:
+    @fl.workflow
+    def flow() -> None:
+        slow()  # type: ignore[unused-coroutine]
+        endless()
+
+    @fl.workflow
+    async def late() -> None:
+        split()
+
+    assert rules_of(flow) == ["ILLEGAL_SIGNATURE"] * 2
+    assert rules_of(late) == ["ILLEGAL_SIGNATURE"]
+
+
 def test_an_output_must_be_a_result() -> None:
     @fl.workflow
     def flow() -> object:
