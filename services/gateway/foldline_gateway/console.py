@@ -87,11 +87,11 @@ def _walk(folder: Traversable, path: str) -> list[tuple[str, Asset]]:
         if entry.is_dir():
             found.extend(_walk(entry, here))
         elif not entry.name.startswith("."):  # notes of the build
-            found.append((here, _asset(here, entry.read_bytes())))
+            found.append((here, make_asset(here, entry.read_bytes())))
     return found
 
 
-def _asset(path: str, body: bytes) -> Asset:
+def make_asset(path: str, body: bytes) -> Asset:
     return Asset(
         type=_TYPES.get(path.rpartition(".")[2], "application/octet-stream"),
         body=body,

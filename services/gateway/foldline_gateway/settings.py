@@ -14,7 +14,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: HTTP: Connect, gRPC-Web, downloads and the console, host:port.
     http: str
     #: /livez, /readyz, /metrics, host:port.
-    admin: str
+    admin: str = "127.0.0.1:0"
     #: Where the services are, host:port each.
     registry: str
     scheduler: str

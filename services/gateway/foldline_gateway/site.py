@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import structlog
@@ -35,7 +35,7 @@ class Site:
         start = time.perf_counter()
         status = 0
 
-        async def guarded(message: Mapping[str, Any]) -> None:
+        async def guarded(message: MutableMapping[str, Any]) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
