@@ -60,8 +60,8 @@ def to_struct(values: Mapping[str, Any]) -> ProtoStruct:
 
 
 def from_struct(message: ProtoStruct) -> dict[str, Any]:
-    """The dict behind a google.protobuf.Struct."""
-    return {key: _read_value(value) for key, value in message.fields.items()}
+    """The dict behind a google.protobuf.Struct. Maps have no order; here it is the alphabet."""
+    return {key: _read_value(value) for key, value in sorted(message.fields.items())}
 
 
 class _Field(NamedTuple):
@@ -221,7 +221,7 @@ def _read(message: Message, cls: type[msgspec.Struct] | None) -> dict[str, Any]:
             continue
         value = getattr(message, name)
         if shape == "map":
-            values[name] = {key: read(one) for key, one in value.items()} if read else dict(value)
+            values[name] = {key: read(one) if read else one for key, one in sorted(value.items())}
         elif shape == "repeated":
             values[name] = [read(one) for one in value] if read else list(value)
         elif value or not zero_is_default:
