@@ -26,13 +26,21 @@ def completed(installation: Installation, run_id: str) -> int:
     return sum(step["status"] == "completed" for step in result.json["steps"])
 
 
-def starts(events: list[dict[str, Any]]) -> Counter[tuple[str, int]]:
-    """How often each attempt was started."""
-    return Counter(
-        (event["data"]["step"], event["data"]["attempt"])
-        for event in events
-        if event["type"] == "AttemptStarted"
-    )
+def count(events: list[dict[str, Any]], type_: str) -> Counter[tuple[str, int]]:
+    """How often each attempt, named by step and number, has an event of a type."""
+    found = (event["data"] for event in events if event["type"] == type_)
+    return Counter((data["step"], data["attempt"]) for data in found)
+
+
+def assert_whole(installation: Installation, run_id: str) -> Counter[tuple[str, int]]:
+    """No gap, no attempt scheduled, started or ended twice, every step completed once; the attempts started."""
+    events = installation.history(run_id)
+    assert [int(event["version"]) for event in events] == list(range(1, len(events) + 1))
+    for type_ in ("StepScheduled", "AttemptStarted", "AttemptSucceeded", "AttemptFailed"):
+        assert {attempt: times for attempt, times in count(events, type_).items() if times > 1} == {}
+    succeeded = [step for step, _ in count(events, "AttemptSucceeded")]
+    assert len(succeeded) == len(set(succeeded)) == STEPS
+    return count(events, "AttemptStarted")
 
 
 @pytest.mark.parametrize("victim", VICTIMS)
@@ -44,11 +52,7 @@ def test_a_run_survives_the_death_of(own_platform: Installation, workflow: str, 
     record = own_platform.finish(run_id, timeout=120)
 
     assert record["run"]["status"] == "completed"
-    events = own_platform.history(run_id)
-    assert [int(event["version"]) for event in events] == list(range(1, len(events) + 1))
-    started = starts(events)
-    assert set(started.values()) == {1}
-    assert len({step for step, _ in started}) == STEPS
+    started = assert_whole(own_platform, run_id)
     if victim != "executor":
         # Only the loss of the machine that works may cost a second attempt.
         assert len(started) == STEPS
@@ -66,4 +70,4 @@ def test_everything_at_once(own_platform: Installation, workflow: str) -> None:
     record = own_platform.finish(run_id, timeout=180)
 
     assert record["run"]["status"] == "completed"
-    assert set(starts(own_platform.history(run_id)).values()) == {1}
+    assert_whole(own_platform, run_id)
