@@ -135,8 +135,9 @@ class PostgresEventStore:
         if len(events) == limit:
             return _Page(events, events[-1].position, held=False)
         # Everything before the horizon was looked at, so the next page need not look again; with few events
-        # of the wanted types that would be the whole ledger each time.
-        looked_at = Position(rows[0]["horizon"] - 1, _LAST_NUMBER)
+        # of the wanted types that would be the whole ledger each time. But not beyond the last event: ids
+        # above it may not have reached the disk, and after a crash Postgres gives those out once more.
+        looked_at = Position(min(rows[0]["horizon"] - 1, rows[0]["last"] or 0), _LAST_NUMBER)
         return _Page(events, max(after, looked_at), held=rows[0]["held"])
 
     def _announce(self) -> None:

@@ -1,16 +1,20 @@
 -- A page of the global order, up to the horizon below which no transaction is still running (docs/adr/0003).
--- Always at least one row, for the horizon; its other columns are null where there is no event.
+-- Always at least one row, for horizon and last; its other columns are null where there is no event.
+-- `last` is the transaction of the last event that is committed, null in an empty ledger.
 -- `held` tells that committed events wait beyond the horizon for a transaction that has not ended.
 -- $1 transaction and $2 number to start behind, $3 limit, $4 types (null: all)
 select
     horizon.transaction as horizon,
-    coalesce(
-        (select last.transaction from ledger.events as last order by last.transaction desc, last.number desc limit 1)
-            >= horizon.transaction,
-        false
-    ) as held,
+    last.transaction as last,
+    coalesce(last.transaction >= horizon.transaction, false) as held,
     page.*
 from (select pg_snapshot_xmin(pg_current_snapshot()) as transaction) as horizon
+left join lateral (
+    select any_event.transaction
+    from ledger.events as any_event
+    order by any_event.transaction desc, any_event.number desc
+    limit 1
+) as last on true
 left join lateral (
     select
         event.transaction, event.number, event.stream, event.version, event.id::text as id, event.type,
