@@ -142,6 +142,8 @@ class Logs:
             while True:
                 before, was_over = reading.after, reading.is_over
                 is_missing = was_over or tail.first() is not None
+                if tail.takes_end():
+                    pace.look_now()
                 if pace.until_look(is_missing) <= 0:
                     has_end = await self._has_end(reading)
                     async for answer in self._kept(reading):

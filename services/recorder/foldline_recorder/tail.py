@@ -24,8 +24,8 @@ class Tail:
     def __init__(self) -> None:
         self._lines: deque[LogEntry] = deque()
         self._size = 0
-        self._newest: int | None = None
         self._last: int | None = None
+        self._said_end = False
         self._subscription: Subscription | None = None
         self._grown = asyncio.Event()
 
@@ -46,20 +46,25 @@ class Tail:
     def take(self, after: int) -> list[LogEntry]:
         """The lines that follow line `after` without gap; what is before them is dropped."""
         self._grown.clear()
-        while self._lines and self._lines[0].number <= after:
-            self._drop_first()
         taken: list[LogEntry] = []
-        while self._lines and self._lines[0].number == after + 1:
-            taken.append(self._drop_first())
-            after += 1
+        while self._lines and self._lines[0].number <= after + 1:
+            line = self._drop_first()
+            if line.number == after + 1:
+                taken.append(line)
+                after += 1
         return taken
 
     def first(self) -> int | None:
         """Number of the first line that waits, None where none does."""
         return self._lines[0].number if self._lines else None
 
+    def takes_end(self) -> bool:
+        """The attempt was said to have ended; told once. The store has all of the log now."""
+        said, self._said_end = self._said_end, False
+        return said
+
     def is_at_end(self, after: int) -> bool:
-        """The attempt has ended and line `after` was its last."""
+        """The attempt is known to have ended with line `after`."""
         return self._last is not None and after >= self._last
 
     async def _receive(self, message: Message) -> None:
@@ -67,9 +72,10 @@ class Tail:
         for line in chunk.lines:
             self._lines.append(line)
             self._size += len(line.text)
-            self._newest = line.number
         if chunk.end:
-            self._last = self._newest
+            self._said_end = True
+            # Without lines it does not say which the last one was, and lines before it may have been lost.
+            self._last = chunk.lines[-1].number if chunk.lines else None
         while len(self._lines) > LARGEST or self._size > LARGEST_BYTES:
             self._drop_first()
         self._grown.set()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import grpc
-from foldline_recorder import app
-from foldline_recorder.settings import Settings
+import pytest
 
 from foldline.access import tokens
 from foldline.api.recorder.v1 import recorder_service_pb2 as pb
@@ -25,6 +24,13 @@ from foldline.eventstore.port import EventStore
 from foldline.eventstore.postgres import PostgresEventStore
 from foldline.pg import connect
 from foldline.pg.connect import Pool
+from foldline_recorder import app
+from foldline_recorder.settings import Settings
+
+if TYPE_CHECKING:  # the generated stub of asynchronous channels has a type of its own, and no class
+    from foldline.api.recorder.v1.recorder_service_pb2_grpc import RecorderServiceAsyncStub
+
+T = TypeVar("T")
 
 KEY = "a key of at least thirty-two bytes!"
 
@@ -32,7 +38,7 @@ KEY = "a key of at least thirty-two bytes!"
 class Desk(NamedTuple):
     """The client's side, and what a test writes with."""
 
-    stub: RecorderServiceStub
+    stub: RecorderServiceAsyncStub
     address: str
     store: EventStore
     bus: Bus
@@ -49,6 +55,18 @@ def token(grants: Mapping[str, str]) -> str:
     return tokens.issue(
         Secret(KEY), subject="ada", grants=dict(grants), ttl_seconds=3600, now=SystemClock().now()
     )
+
+
+async def refused(call: Awaitable[object], code: grpc.StatusCode) -> str:
+    """The message with which a call is refused."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call
+    assert error.value.code() == code
+    return error.value.details() or ""
+
+
+async def read_all(call: AsyncIterable[T]) -> list[T]:
+    return [answer async for answer in call]
 
 
 @asynccontextmanager

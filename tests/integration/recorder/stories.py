@@ -16,6 +16,11 @@ from foldline.eventstore import facts
 from foldline.eventstore.port import NO_STREAM, EventStore, Head
 
 
+def wide(steps: int) -> Graph:
+    """A graph of so many steps that all may run at once."""
+    return graph(*(function(f"s{number}") for number in range(steps)))
+
+
 class Story:
     """A run played by hand; what was played since is appended to the ledger by `tell`."""
 
@@ -59,22 +64,20 @@ class Story:
         self.head = await self._store.append(self.stream, self.head, events)
         return self
 
-    async def finish(self) -> Story:
+    async def finish(self, *, at_once: bool = False, value: Any = None) -> Story:
         """Let everything that is left succeed, and tell it."""
         while not self.game.state.is_final:
             self.game.wait(1)
             self.game.schedule()
             for step in self.game.state.steps:
                 if step.is_active:
-                    self.game.succeed(step.name, {"step": step.name})
-        return await self.tell()
+                    self.game.succeed(step.name, value or {"step": step.name})
+        return await (self.tell_at_once() if at_once else self.tell())
 
     def _untold(self) -> Sequence[tuple[RunEvent, datetime]]:
         return self.game.history[self.head.version :]
 
     def _own(self, event: RunEvent) -> RunEvent:
         if isinstance(event, RunCreated):
-            return replace(
-                event, run_id=self.run_id, workspace=self._workspace, workflow=self._workflow
-            )
+            return replace(event, run_id=self.run_id, workspace=self._workspace, workflow=self._workflow)
         return event

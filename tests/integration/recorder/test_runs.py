@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import grpc
 import pytest
-from tests.integration.recorder.desk import Desk
+from tests.integration.recorder.desk import Desk, refused
 from tests.integration.recorder.stories import Story
 from tests.unit.domain.graphs import failure
 from tests.waiting import until
 
 from foldline.api.recorder.v1 import recorder_service_pb2 as pb
+from foldline.eventstore.port import NewEvent
 
 
 def get(run_id: str, workspace: str = "lab") -> pb.GetRunRequest:
     return pb.GetRunRequest(workspace=workspace, run_id=run_id)
-
-
-async def refused(call: object, code: grpc.StatusCode) -> str:
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await call  # type: ignore[misc]
-    assert error.value.code() == code
-    return error.value.details() or ""
 
 
 async def test_a_run_is_shown_with_everything_that_was_committed_before_the_question(desk: Desk) -> None:
@@ -112,9 +106,7 @@ async def test_pages_of_a_list_meet_without_gap_or_overlap(desk: Desk) -> None:
 async def test_a_page_token_that_was_made_up_is_refused(desk: Desk, token: str) -> None:
     request = pb.ListRunsRequest(workspace="lab", page_token=token)
 
-    assert "is no page token" in await refused(
-        desk.stub.ListRuns(request), grpc.StatusCode.INVALID_ARGUMENT
-    )
+    assert "is no page token" in await refused(desk.stub.ListRuns(request), grpc.StatusCode.INVALID_ARGUMENT)
 
 
 async def test_a_run_is_found_by_a_unique_beginning_of_its_id(desk: Desk) -> None:
@@ -136,10 +128,10 @@ async def test_a_run_is_found_by_a_unique_beginning_of_its_id(desk: Desk) -> Non
 
 
 async def test_an_event_that_nobody_can_read_holds_up_its_own_run_alone(desk: Desk) -> None:
-    from foldline.eventstore.port import NewEvent
-
     broken = await Story(desk.store).tell()
-    strange = NewEvent(broken.run_id, "StepTeleported", broken.game.now, "{}", '{"actor":"x","workspace":"lab"}')
+    strange = NewEvent(
+        broken.run_id, "StepTeleported", broken.game.now, "{}", '{"actor":"x","workspace":"lab"}'
+    )
     await desk.store.append(broken.stream, broken.head, [strange])
     whole = await Story(desk.store).finish()
 

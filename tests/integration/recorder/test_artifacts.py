@@ -1,0 +1,68 @@
+"""Contents of artifacts: of those that the run produced, and of no other."""
+
+from __future__ import annotations
+
+import grpc
+from tests.integration.recorder.desk import Desk, read_all, refused
+from tests.integration.recorder.stories import Story
+from tests.unit.domain.graphs import report
+
+from foldline.api.recorder.v1 import recorder_service_pb2 as pb
+from foldline.domain.artifacts import Artifact
+from foldline.domain.commands import ReceiveReport
+
+
+def ask(story: Story, step: str = "a", output: str = "output") -> pb.ReadArtifactRequest:
+    return pb.ReadArtifactRequest(workspace="lab", run_id=story.run_id, step=step, output=output)
+
+
+async def with_output(desk: Desk, artifact: Artifact) -> Story:
+    story = Story(desk.store)
+    story.game.schedule()
+    story.game.play(ReceiveReport(report("a", 1, "succeeded", outputs={"output": artifact})))
+    return await story.tell()
+
+
+async def test_an_artifact_comes_with_what_it_is_and_then_in_chunks(desk: Desk) -> None:
+    content = bytes(range(256)) * 4096  # 1 MiB
+    digest = await desk.artifacts.put_bytes(content + b"!")
+    story = await with_output(
+        desk, Artifact(digest=digest, type="file", encoding="file", size_bytes=2**20 + 1, filename="x.bin")
+    )
+
+    answers = await read_all(desk.stub.ReadArtifact(ask(story)))
+
+    assert answers[0].artifact.digest == digest
+    assert answers[0].artifact.filename == "x.bin"
+    assert [len(answer.chunk) for answer in answers] == [0, *[256 * 1024] * 4, 1]
+    assert b"".join(answer.chunk for answer in answers) == content + b"!"
+
+
+async def test_an_empty_artifact_has_no_chunks(desk: Desk) -> None:
+    digest = await desk.artifacts.put_bytes(b"")
+    story = await with_output(desk, Artifact(digest=digest, type="file", encoding="file"))
+
+    assert [len(answer.chunk) for answer in await read_all(desk.stub.ReadArtifact(ask(story)))] == [0]
+
+
+async def test_what_the_run_did_not_produce_is_not_found(desk: Desk) -> None:
+    story = await with_output(desk, Artifact(digest="sha256:" + "0" * 64, type="file", encoding="file"))
+
+    async def message(request: pb.ReadArtifactRequest) -> str:
+        return await refused(read_all(desk.stub.ReadArtifact(request)), grpc.StatusCode.NOT_FOUND)
+
+    assert "has no step c; it has a, b" in await message(ask(story, step="c"))
+    assert await message(ask(story, output="x")) == "step a has no output 'x'; its outputs are: output"
+    assert (await message(ask(story, step="b"))).endswith("its outputs are: none; it is waiting")
+    assert (await message(ask(story))).endswith("is not in the artifact store")
+
+
+async def test_content_that_was_changed_in_the_store_is_never_passed_off_as_whole(desk: Desk) -> None:
+    digest = await desk.artifacts.put_bytes(b"x" * 300_000)
+    path = desk.artifacts.local_path(digest)
+    assert path is not None
+    path.chmod(0o644)
+    path.write_bytes(b"y" * 300_000)
+    story = await with_output(desk, Artifact(digest=digest, type="file", encoding="file"))
+
+    await refused(read_all(desk.stub.ReadArtifact(ask(story))), grpc.StatusCode.INTERNAL)
