@@ -33,7 +33,7 @@ def count(events: list[dict[str, Any]], type_: str) -> Counter[tuple[str, int]]:
 
 
 def assert_whole(installation: Installation, run_id: str) -> Counter[tuple[str, int]]:
-    """No gap, no attempt scheduled, started or ended twice, every step completed once; the attempts started."""
+    """No gap, nothing scheduled, started or ended twice, each step completed once. The attempts started."""
     events = installation.history(run_id)
     assert [int(event["version"]) for event in events] == list(range(1, len(events) + 1))
     for type_ in ("StepScheduled", "AttemptStarted", "AttemptSucceeded", "AttemptFailed"):

@@ -16,9 +16,7 @@ FOLDERS = sorted([*LIBS.rglob("migrations"), *SERVICES.glob("*/foldline_*/migrat
 
 def schemas(text: str) -> set[str]:
     """Every schema that a statement about tables names."""
-    pattern = (
-        r"\b(?:table|into|update|from|join|on|index \w+ on|references)\s+(?:if (?:not )?exists\s+)?(\w+)\.\w+"
-    )
+    pattern = r"\b(?:table|into|update|from|join|references)\s+(?:if (?:not )?exists\s+)?(\w+)\.\w+"
     return set(re.findall(pattern, text.lower()))
 
 

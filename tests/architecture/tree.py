@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,10 @@ ROOT = Path(__file__).parents[2]
 LIBS = ROOT / "libs"
 SERVICES = ROOT / "services"
 API = LIBS / "foldline" / "api"
-CONSOLE_API = SERVICES / "gateway" / "console" / "src" / "api"
 PROGRAMS = Path(sys.executable).parent
 
-_BUILT = {"node_modules", "static", "dist", "gen", "__pycache__"}
+_GENERATED = {API, SERVICES / "gateway" / "console" / "src" / "api"}
+_BUILT = {"node_modules", "static", "dist", "__pycache__"}
 
 
 def import_roots(root: Path = ROOT) -> list[Path]:
@@ -25,11 +26,10 @@ def hand_written(*suffixes: str) -> list[Path]:
     """Every file with one of the suffixes that people wrote: nothing generated, nothing built."""
     found = []
     for top in ("libs", "services", "tests", "examples"):
-        for path in (ROOT / top).rglob("*"):
-            parts = set(path.relative_to(ROOT).parts)
-            is_generated = parts & _BUILT or {API, CONSOLE_API} & set(path.parents)
-            if path.suffix in suffixes and path.is_file() and not is_generated:
-                found.append(path)
+        for name, folders, files in os.walk(ROOT / top):
+            folder = Path(name)
+            folders[:] = [one for one in folders if one not in _BUILT and folder / one not in _GENERATED]
+            found += [folder / file for file in files if Path(file).suffix in suffixes]
     return sorted(found)
 
 
