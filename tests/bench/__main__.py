@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -97,8 +96,7 @@ async def _run(client: Client, workflow: str) -> tuple[float, list[Any]]:
 
 
 def _time(event: Any) -> float:
-    moment: datetime = event.time.ToDatetime()
-    return event.time.seconds + moment.microsecond / 1e6
+    return float(event.time.seconds) + float(event.time.nanos) / 1e9
 
 
 def _summary(unit: str, samples: list[float]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.domain.graphs import condition, function, graph, guarded, output
 
 from foldline.domain import dag
@@ -80,17 +81,13 @@ def test_an_output_of_one_type_does_not_fit_an_input_of_another() -> None:
     ],
 )
 def test_a_literal_must_fit_its_input(wanted: str, given: object, fits: bool) -> None:
-    step = function("a", input_types={"x": wanted})
-    declared = graph(step.__class__(**{**_fields(step), "inputs": {"x": Binding(value=given)}}))
+    step = replace(function("a", input_types={"x": wanted}), inputs={"x": Binding(value=given)})
+    declared = graph(step)
 
     if fits:
         dag.compile(declared)
     else:
         assert problems(declared) == [("TYPE_MISMATCH", "step a")]
-
-
-def _fields(step: Step) -> dict[str, object]:
-    return {name: getattr(step, name) for name in step.__struct_fields__}
 
 
 def test_a_parameter_must_exist_and_fit() -> None:

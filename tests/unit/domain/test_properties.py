@@ -26,7 +26,9 @@ def graphs(draw: st.DrawFn) -> Graph:
             left = output(draw(st.sampled_from(functions)))
             step = condition(f"s{place}", left, draw(st.sampled_from(["==", ">="])), draw(st.integers(0, 2)))
         else:
-            needs = draw(st.lists(st.sampled_from(functions), unique=True, max_size=2)) if functions else []
+            needs: list[str] = []
+            if functions:
+                needs += draw(st.lists(st.sampled_from(functions), unique=True, max_size=2))
             retry = Retry(max_attempts=draw(st.integers(1, 2)))
             step = function(f"s{place}", *needs, retry=retry)
         if conditions and draw(st.booleans()):

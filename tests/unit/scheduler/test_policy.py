@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from foldline.domain.work import AttemptKey, Heartbeat
 from foldline_scheduler.executors import Executors
 from foldline_scheduler.partitions import PARTITIONS, partition_of
@@ -31,10 +33,9 @@ def test_a_full_executor_gets_nothing() -> None:
     assert choose([Candidate("a", "local", "default", 0)], region="local", pool="") is None
 
 
-def beat(**changes: object) -> Heartbeat:
-    return Heartbeat(
-        **{"session": "s1", "name": "n", "region": "local", "pool": "default", "slots": 2, **changes}
-    )  # type: ignore[arg-type]
+def beat(**changes: Any) -> Heartbeat:
+    fields = {"session": "s1", "name": "n", "region": "local", "pool": "default", "slots": 2}
+    return Heartbeat(**{**fields, **changes})
 
 
 def test_a_reserved_slot_is_taken_until_it_is_released() -> None:
