@@ -31,7 +31,7 @@ def graphs(draw: st.DrawFn) -> Graph:
                 needs += draw(st.lists(st.sampled_from(functions), unique=True, max_size=2))
             retry = Retry(max_attempts=draw(st.integers(1, 2)))
             step = function(f"s{place}", *needs, retry=retry)
-        if conditions and draw(st.booleans()):
+        if bool(conditions) and draw(st.booleans()):
             step = guarded(step, draw(st.sampled_from(conditions)), draw(st.booleans()))
         steps.append(step)
     return graph(*steps)
