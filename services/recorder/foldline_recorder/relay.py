@@ -8,6 +8,7 @@ the relay goes on from where it was.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 
 import msgspec
@@ -26,7 +27,7 @@ from foldline_recorder.checkpoints import Checkpoints
 log = logs.logger()
 
 BATCH = 100
-"""Published together; they leave in order, and wait together for their acknowledgements."""
+"""Published together: one after the other within a stream, all streams at once."""
 
 _SHORTEST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -61,20 +62,30 @@ class Relay:
 
     async def _publish_all(self, batch: Sequence[Recorded]) -> None:
         """Publish the batch, again and again until NATS has all of it."""
+        streams: dict[str, deque[Recorded]] = {}
+        for recorded in batch:
+            streams.setdefault(recorded.stream, deque()).append(recorded)
         pause = _SHORTEST_PAUSE_SECONDS
-        left = list(batch)
         while True:
-            outcomes = await asyncio.gather(*map(self._publish, left), return_exceptions=True)
-            failed = [(one, error) for one, error in zip(left, outcomes, strict=True) if error is not None]
+            outcomes = await asyncio.gather(*map(self._publish_stream, streams.values()))
+            failed = [outcome for outcome in outcomes if outcome is not None]
             if not failed:
                 return
-            left = [one for one, _ in failed]
-            for _, error in failed:
-                if not isinstance(error, FoldlineError) or error.kind is not Kind.UNAVAILABLE:
-                    raise error
-            log.warning("relay_waits", events=len(left), error=str(failed[0][1]))
+            log.warning("relay_waits", streams=len(failed), error=failed[0].message)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _publish_stream(self, left: deque[Recorded]) -> FoldlineError | None:
+        """Publish and remove events from the left; the error when NATS is not there."""
+        while left:
+            try:
+                await self._publish(left[0])
+            except FoldlineError as error:
+                if error.kind is not Kind.UNAVAILABLE:
+                    raise
+                return error
+            left.popleft()
+        return None
 
     async def _publish(self, recorded: Recorded) -> None:
         try:
