@@ -22,6 +22,7 @@ from foldline_recorder.records import Records
 from foldline_recorder.views import (
     STEPS_BYTES,
     event_message,
+    event_messages,
     run_message,
     slim_steps,
     step_messages,
@@ -83,7 +84,7 @@ class RecorderServicer(RecorderServiceServicer):
         run_id = await self._parts.finder.run_id(request.workspace, request.run_id)
         page = await history.page(self._parts.records, run_id, after=after, size=size)
         return pb.ListHistoryResponse(
-            events=[event_message(event) for event in page.events],
+            events=await event_messages(page.events),
             more=page.more,
             chain_ok=page.flaw is None,
             chain_error="" if page.flaw is None else page.flaw.problem,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -25,6 +26,8 @@ BRIEF_VALUE_BYTES = 1024
 
 STEPS_BYTES = 16 * 1024 * 1024
 """Larger answers come without the long values of outputs."""
+
+EVENTS_AT_ONCE = 200
 
 _json = msgspec.json.Decoder()
 
@@ -159,6 +162,15 @@ def event_message(recorded: Recorded) -> RecordedEvent:
     if isinstance(data, dict):
         message.data.CopyFrom(messages.to_struct(data))
     return message
+
+
+async def event_messages(events: Sequence[Recorded]) -> list[RecordedEvent]:
+    """Of a long history; lets others have their turn now and then."""
+    found: list[RecordedEvent] = []
+    for start in range(0, len(events), EVENTS_AT_ONCE):
+        found += map(event_message, events[start : start + EVENTS_AT_ONCE])
+        await asyncio.sleep(0)
+    return found
 
 
 def slim_steps(steps: Iterable[pb.RunStep], limit: int) -> None:
