@@ -63,7 +63,7 @@ class Connection:
 
     async def add(self, key: object, use: Use) -> None:
         """Set `use` up on every connection to come, and on the present one before this returns."""
-        self._uses[key] = use
+        self.keep(key, use)
         client = self._client
         if client is not None and client.is_connected:
             try:
@@ -71,6 +71,10 @@ class Connection:
             except LOST as error:
                 # The connection is as good as gone; the next one sets it up.
                 log.debug("bus_use_failed", error=str(error))
+
+    def keep(self, key: object, use: Use) -> None:
+        """Set `use` up on every connection to come."""
+        self._uses[key] = use
 
     def remove(self, key: object) -> None:
         self._uses.pop(key, None)

@@ -77,16 +77,6 @@ class _Subscription:
             await stop(self.task)
 
 
-class _Reading:
-    """A running durable reader."""
-
-    def __init__(self, task: asyncio.Task[None]) -> None:
-        self._task = task
-
-    async def close(self) -> None:
-        await stop(self._task)
-
-
 class JetStreamBus:
     """Made by `connect`."""
 
@@ -111,11 +101,10 @@ class JetStreamBus:
             raise FoldlineError(Kind.INVALID, "NOT_AN_EVENT_SUBJECT", f"{subject} is no subject for facts")
         await self._keep(streams.EVENTS, subject, body, {api.Header.MSG_ID: message_id})
 
-    async def consume(self, consumer: Consumer, handler: Handler) -> _Reading:
+    async def consume(self, consumer: Consumer, handler: Handler) -> Reader:
         reader = Reader(self._connection, consumer, handler, self.park)
-        with translated(f"declaring the consumer {consumer.name}"):
-            await reader.declare(self._connection.client)
-        return _Reading(self._tasks.create_task(reader.run(), name=f"bus-{consumer.name}"))
+        await reader.start(self._tasks)
+        return reader
 
     async def park(self, message: Message, reason: str) -> None:
         headers = {_REASON: quote(reason, safe=_PLAIN), _SUBJECT: message.subject}
