@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import json
 import os
 import signal
@@ -50,6 +51,13 @@ def test_the_console_answers(platform: Installation) -> None:
     connection.close()
 
 
+def _is_loopback(text: str) -> bool:
+    """Also as IPv6 writes it for a socket of both kinds, ::ffff:127.0.0.1."""
+    address = ipaddress.ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
 def test_nothing_listens_beyond_the_loopback(platform: Installation) -> None:
     listening = set()
     for pid in [platform.status()["supervisor"]["pid"], *pids(platform).values()]:
@@ -59,7 +67,8 @@ def test_nothing_listens_beyond_the_loopback(platform: Installation) -> None:
             # gRPC listens on IPv4 through an IPv6 socket.
             listening |= {one.laddr.ip.removeprefix("::ffff:") for one in found if one.status == "LISTEN"}
 
-    assert listening == {LOOPBACK}
+    assert {address for address in listening if not _is_loopback(address)} == set()
+    assert listening != set()
 
 
 def test_no_secret_shows_in_the_list_of_processes(platform: Installation) -> None:
