@@ -52,8 +52,8 @@ def main() -> NoReturn:
             importlib.import_module(module)
         except BaseException as error:  # noqa: BLE001 - whatever the author's module raises is the answer
             failure = dataclasses.asdict(failures.import_failed(module, error))
-            link.send(json.dumps({"op": "import_failed", "failure": failure}).encode())
             _flush()
+            link.send(json.dumps({"op": "import_failed", "failure": failure}).encode())
             os._exit(0)
     _flush()
     kernel.become_subreaper()

@@ -6,6 +6,7 @@ import asyncio
 import collections
 import itertools
 import json
+import os
 import signal
 import socket
 import time
@@ -23,6 +24,7 @@ LIBRARY = "library"
 """Folder of the launcher that goes on the steps' sys.path; it holds nothing but a link to this package."""
 
 _MESSAGE_BYTES = 256 * 1024
+_READ_BYTES = 64 * 1024
 _LEAVE_SECONDS = 6.0
 _BUSY_SECONDS = 0.005
 _GONE = "the warm parent process of the step ended"
@@ -70,6 +72,8 @@ class WarmParent:
         self._folder = folder
         self._environ = environ
         self._link: socket.socket | None = None
+        self._output: int | None = None
+        self._splitter = Splitter()
         self._children: dict[int, Child] = {}
         self._numbers = itertools.count(1)
         self._life = asyncio.create_task(self._live(), name="warm-parent")
@@ -116,17 +120,23 @@ class WarmParent:
         """From start to end of the process."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
+        output, mouth = os.pipe()
+        os.set_blocking(output, False)
         try:
-            with theirs:
-                process = await self._spawn(theirs.fileno())
+            try:
+                process = await self._spawn(theirs.fileno(), mouth)
+            finally:
+                theirs.close()
+                os.close(mouth)
         except OSError as error:
             ours.close()
+            os.close(output)
             self._end("infrastructure", "ENVIRONMENT_FAILED", f"{self._command[0]} does not start: {error}")
             return
-        self._link = ours
+        self._link, self._output = ours, output
         asyncio.get_running_loop().add_reader(ours, self._on_readable)
+        asyncio.get_running_loop().add_reader(output, self._read_output)
         try:
-            await self._read_output(process)
             await process.wait()
         finally:
             if process.returncode is None:
@@ -136,26 +146,38 @@ class WarmParent:
             self._hang_up()
             self._end("user", "STEP_IMPORT_FAILED", self._last_words(process.returncode or 0))
 
-    async def _spawn(self, fd: int) -> asyncio.subprocess.Process:
+    async def _spawn(self, fd: int, output: int) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             *self._command,
             str(fd),
             *self._arguments,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdout=output,
+            stderr=output,
             pass_fds=[fd],
             start_new_session=True,
             cwd=self._folder,
             env=self._environ,
         )
 
-    async def _read_output(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        splitter = Splitter()
-        while data := await process.stdout.read(65536):
-            self.import_lines.extend(Line("stdout", text) for text in splitter.feed(data))
-        self.import_lines.extend(Line("stdout", text) for text in splitter.end())
+    def _read_output(self) -> None:
+        """All that is in the pipe now. After the import there is nothing to expect."""
+        while self._output is not None:
+            try:
+                data = os.read(self._output, _READ_BYTES)
+            except BlockingIOError:
+                return
+            if not data:
+                self._stop_reading()
+                return
+            self.import_lines.extend(Line("stdout", text) for text in self._splitter.feed(data))
+
+    def _stop_reading(self) -> None:
+        if self._output is not None:
+            asyncio.get_running_loop().remove_reader(self._output)
+            os.close(self._output)
+            self._output = None
+            self.import_lines.extend(Line("stdout", text) for text in self._splitter.end())
 
     def _on_readable(self) -> None:
         while self._link is not None:
@@ -168,6 +190,8 @@ class WarmParent:
             if not data:
                 self._hang_up()
                 return
+            # What was written before this message was sent comes before it.
+            self._read_output()
             self._take(json.loads(data))
 
     def _take(self, message: dict[str, Any]) -> None:
@@ -186,6 +210,8 @@ class WarmParent:
             asyncio.get_running_loop().remove_reader(self._link)
             self._link.close()
             self._link = None
+        self._read_output()
+        self._stop_reading()
 
     def _end(self, kind: str, reason: str, message: str) -> None:
         """The process is gone: nobody may wait for it any longer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 
 from foldline.access.interceptor import AccessInterceptor
 from foldline.api.executor.v1.executor_service_pb2_grpc import add_ExecutorServiceServicer_to_server
@@ -19,6 +20,7 @@ from foldline.wire import failures
 from foldline_executor import home, metrics
 from foldline_executor.attempts import Attempts
 from foldline_executor.heartbeat import Heart
+from foldline_executor.logs import AttemptLog
 from foldline_executor.places import Places
 from foldline_executor.process import Runner
 from foldline_executor.reports import REPEAT_SECONDS, Reports
@@ -55,9 +57,9 @@ async def serve(settings: Settings, life: Lifecycle, *, store: ArtifactStore, bu
             slots=settings.slot_count,
             runner=Runner(launcher, places, store, place.work),
             reports=reports,
-            store=store,
-            bus=bus,
-            clock=clock,
+            open_log=partial(
+                AttemptLog, store=store, bus=bus, clock=clock, patience=settings.store_patience_seconds
+            ),
             tasks=tasks,
         )
         heart = Heart(settings, place, attempts, bus)

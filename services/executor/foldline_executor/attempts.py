@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import structlog
 from msgspec import UNSET
 
-from foldline.artifacts.port import ArtifactError, ArtifactStore
-from foldline.bus.port import Bus, Message
-from foldline.chassis.clock import Clock
+from foldline.artifacts.port import ArtifactError
+from foldline.bus.port import Message
 from foldline.domain.failures import Failure
 from foldline.domain.work import AttemptKey, Report, StopAttempt, Work
 from foldline.wire import work as wire
@@ -39,6 +39,7 @@ class _Live:
         self.since = time.monotonic()
         self.verdict: Failure | None = None
         self.task: asyncio.Task[None] | None = None
+        self.is_begun = False
 
 
 class Attempts:
@@ -51,9 +52,7 @@ class Attempts:
         slots: int,
         runner: Runner,
         reports: Reports,
-        store: ArtifactStore,
-        bus: Bus,
-        clock: Clock,
+        open_log: Callable[[AttemptKey], AttemptLog],
         tasks: asyncio.TaskGroup,
     ) -> None:
         self.changed = asyncio.Event()
@@ -61,9 +60,7 @@ class Attempts:
         self._slots = asyncio.Semaphore(slots)
         self._runner = runner
         self._reports = reports
-        self._store = store
-        self._bus = bus
-        self._clock = clock
+        self._open_log = open_log
         self._tasks = tasks
         self._known: set[AttemptKey] = set()
         self._live: dict[AttemptKey, _Live] = {}
@@ -85,7 +82,7 @@ class Attempts:
             log.debug("work_known_already", key=str(work.key))
             return
         self._known.add(work.key)
-        live = self._live[work.key] = _Live(work, AttemptLog(work.key, self._store, self._bus, self._clock))
+        live = self._live[work.key] = _Live(work, self._open_log(work.key))
         if self._is_leaving:
             live.verdict = _LEFT
         live.task = self._tasks.create_task(self._carry_out(live), name=f"attempt {work.key}")
@@ -124,11 +121,14 @@ class Attempts:
         if live.verdict is None:
             log.info("attempt_stopping", key=str(live.work.key), reason=verdict.reason)
             live.verdict = verdict
-        if self._runner.stop(live.work, grace_seconds) or live.task is None or live.task.cancelling():
+        if self._runner.stop(live.work, grace_seconds):
             return
-        live.task.cancel()  # it waits for a slot, its inputs, or its outputs
+        # It waits for a slot, its inputs, or its outputs. A task that has not begun looks for itself.
+        if live.task is not None and live.is_begun and not live.task.cancelling():
+            live.task.cancel()
 
     async def _carry_out(self, live: _Live) -> None:
+        live.is_begun = True
         result = await self._result(live)
         report = self._report(live, result)
         self._count(live, result)
@@ -158,9 +158,9 @@ class Attempts:
         return result
 
     async def _run(self, live: _Live) -> Result:
+        if live.verdict is not None:
+            return Result(failure=live.verdict)
         async with self._slots:
-            if live.verdict is not None:
-                return Result(failure=live.verdict)
             metrics.BUSY.inc()
             try:
                 return await self._runner.run(live.work, live.log, lambda: self._on_started(live))

@@ -7,6 +7,7 @@ one LogEntry a line), and end.json once there will be no more. What is live may 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import msgspec
@@ -24,7 +25,7 @@ from foldline_executor import metrics
 
 PIECE_BYTES = 64 * 1024
 LIVE_BYTES = 256 * 1024
-_TRIES_AFTER_SECONDS = (0.2, 1.0, 3.0)
+_FIRST_PAUSE_SECONDS = 0.1
 
 log = structlog.get_logger()
 _encoder = msgspec.json.Encoder()
@@ -33,8 +34,13 @@ _encoder = msgspec.json.Encoder()
 class AttemptLog:
     """The log of one attempt. `add` returns when there is room for more: the step has to wait for it."""
 
-    def __init__(self, key: AttemptKey, store: ArtifactStore, bus: Bus, clock: Clock) -> None:
+    def __init__(
+        self, key: AttemptKey, *, store: ArtifactStore, bus: Bus, clock: Clock, patience: float
+    ) -> None:
+        """A store that is away is tried for `patience` seconds; the step waits meanwhile."""
         self.lines = 0
+        self._patience = patience
+        self._lost: StoreUnavailableError | None = None
         self._key = key
         self._store = store
         self._bus = bus
@@ -47,6 +53,8 @@ class AttemptLog:
 
     async def add(self, lines: Sequence[Line]) -> None:
         """Raises StoreUnavailableError when the store stays away."""
+        if self._lost is not None:
+            raise self._lost
         now = self._clock.now()
         live: list[LogEntry] = []
         size = 0
@@ -67,8 +75,9 @@ class AttemptLog:
             await self._publish(live)
 
     async def note(self, text: str) -> None:
-        """A word of the platform."""
-        await self.add([Line("system", line) for line in text.splitlines()])
+        """A word of the platform; not worth a failure."""
+        with contextlib.suppress(StoreUnavailableError):
+            await self.add([Line("system", line) for line in text.splitlines()])
 
     async def keep(self) -> None:
         """Bring what is in memory to the store."""
@@ -87,13 +96,21 @@ class AttemptLog:
         await self._publish([], end=True)
 
     async def _write(self, key: str, content: bytes) -> None:
-        for pause in _TRIES_AFTER_SECONDS:
+        """A log with a gap is none: once a piece was lost, everything further is refused."""
+        if self._lost is not None:
+            raise self._lost
+        give_up = asyncio.get_running_loop().time() + self._patience
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
             try:
                 return await self._store.write_object(key, content)
             except StoreUnavailableError as error:
+                if asyncio.get_running_loop().time() + pause > give_up:
+                    self._lost = error
+                    raise
                 log.warning("log_not_kept", key=key, error=str(error))
-                await asyncio.sleep(pause)
-        return await self._store.write_object(key, content)
+            await asyncio.sleep(pause)
+            pause *= 2
 
     async def _publish(self, lines: Sequence[LogEntry], *, end: bool = False) -> None:
         chunk = LogChunk(key=self._key, lines=tuple(lines), end=end)

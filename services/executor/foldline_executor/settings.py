@@ -21,6 +21,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pool: str = "default"
     slots: int = 0  # attempts at once; 0 means one per processor
     drain_seconds: float = 10.0  # how long attempts may go on after SIGTERM before they are stopped
+    store_patience_seconds: float = 30.0  # how long logs wait for a store that is away
     listen: str = "127.0.0.1:0"
     admin: str = "127.0.0.1:0"
     log_format: str = "auto"
