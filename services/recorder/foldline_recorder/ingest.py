@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 
@@ -14,6 +15,7 @@ from foldline.wire.upcast import UPCASTERS
 from foldline_recorder import checkpoints, metrics
 from foldline_recorder.broadcast import Broadcast
 from foldline_recorder.checkpoints import Checkpoints
+from foldline_recorder.patience import until_available
 from foldline_recorder.projections.runs import Runs
 from foldline_recorder.records import Record, Records, UnreadableRecord
 
@@ -49,7 +51,7 @@ class Ingest:
         log.info("follow_started", follower=checkpoints.RUNS, position=str(position))
         async for batch in self._store.follow(after=position, types=TYPES, limit=BATCH):
             self._lag.begin(batch[0].time)
-            await self._take_in(batch)
+            await until_available(partial(self._take_in, batch), doing="ingest")
             self._lag.end()
             metrics.EVENTS.labels(checkpoints.RUNS).inc(len(batch))
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from foldline.api.recorder.v1 import recorder_service_pb2 as pb
 from foldline.bus.port import Parked
 from foldline.domain.errors import FoldlineError, Kind
+from foldline.domain.transitions import RUN
 from foldline.eventstore.port import Position
 from foldline.wire import messages
 from foldline_recorder.projections.runs import Listed
@@ -23,6 +24,15 @@ def not_negative(name: str, value: int) -> int:
     if value < 0:
         raise FoldlineError(Kind.INVALID, "NEGATIVE_NUMBER", f"{name} is {value}, but must be 0 or more")
     return value
+
+
+def status(asked: str) -> str:
+    """A status of a run, or "" for every one."""
+    if asked and asked not in RUN:
+        raise FoldlineError(
+            Kind.INVALID, "UNKNOWN_STATUS", f"{asked!r} is no status of a run; there are {', '.join(RUN)}"
+        )
+    return asked
 
 
 def size(asked: int, *, default: int, largest: int) -> int:

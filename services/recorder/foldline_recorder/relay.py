@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -23,14 +24,12 @@ from foldline.eventstore.port import EventStore, Position, Recorded
 from foldline.wire import cloudevents
 from foldline_recorder import checkpoints, metrics
 from foldline_recorder.checkpoints import Checkpoints
+from foldline_recorder.patience import until_available
 
 log = logs.logger()
 
 BATCH = 100
 """Published together: one after the other within a stream, all streams at once."""
-
-_SHORTEST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 2.0
 
 
 class Relay:
@@ -65,26 +64,25 @@ class Relay:
         streams: dict[str, deque[Recorded]] = {}
         for recorded in batch:
             streams.setdefault(recorded.stream, deque()).append(recorded)
-        pause = _SHORTEST_PAUSE_SECONDS
-        while True:
-            outcomes = await asyncio.gather(*map(self._publish_stream, streams.values()))
-            failed = [outcome for outcome in outcomes if outcome is not None]
-            if not failed:
-                return
-            log.warning("relay_waits", streams=len(failed), error=failed[0].message)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        await until_available(partial(self._publish_streams, list(streams.values())), doing="relay")
 
-    async def _publish_stream(self, left: deque[Recorded]) -> FoldlineError | None:
-        """Publish and remove events from the left; the error when NATS is not there."""
-        while left:
+    async def _publish_streams(self, streams: Sequence[deque[Recorded]]) -> None:
+        """Publish and remove events from the left of each stream; raise when NATS went away in between."""
+        async with asyncio.TaskGroup() as tasks:
+            publishing = [tasks.create_task(self._publish_stream(events)) for events in streams]
+        for done in publishing:
+            if (error := done.result()) is not None:
+                raise error
+
+    async def _publish_stream(self, events: deque[Recorded]) -> FoldlineError | None:
+        while events:
             try:
-                await self._publish(left[0])
+                await self._publish(events[0])
             except FoldlineError as error:
                 if error.kind is not Kind.UNAVAILABLE:
                     raise
-                return error
-            left.popleft()
+                return error  # the other streams are to come to their own ends
+            events.popleft()
         return None
 
     async def _publish(self, recorded: Recorded) -> None:

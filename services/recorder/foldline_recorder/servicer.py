@@ -69,7 +69,7 @@ class RecorderServicer(RecorderServiceServicer):
         found = await self._parts.runs.newest(
             request.workspace,
             workflow=request.workflow,
-            status=request.status,
+            status=pages.status(request.status),
             behind=pages.behind(request.page_token),
             limit=size + 1,
         )

@@ -109,6 +109,14 @@ async def test_a_page_token_that_was_made_up_is_refused(desk: Desk, token: str) 
     assert "is no page token" in await refused(desk.stub.ListRuns(request), grpc.StatusCode.INVALID_ARGUMENT)
 
 
+async def test_a_status_that_no_run_can_have_is_refused(desk: Desk) -> None:
+    request = pb.ListRunsRequest(workspace="lab", status="done")
+
+    assert await refused(desk.stub.ListRuns(request), grpc.StatusCode.INVALID_ARGUMENT) == (
+        "'done' is no status of a run; there are created, running, stopping, completed, failed, stopped"
+    )
+
+
 async def test_a_run_is_found_by_a_unique_beginning_of_its_id(desk: Desk) -> None:
     story = await Story(desk.store, run_id="aaaaaa10-0000-7000-8000-000000000001").tell()
     await Story(desk.store, run_id="aaaaaa20-0000-7000-8000-000000000001").tell()
