@@ -11,7 +11,6 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -32,7 +31,7 @@ T = TypeVar("T")
 
 def owners() -> list[migrate.Owner]:
     """Every owner of a schema in an installation."""
-    return [owner for owner in map(migrate.owner_of, SCHEMAS) if find_spec(owner[1]) is not None]
+    return [migrate.owner_of(schema) for schema in SCHEMAS]
 
 
 class Running(Generic[S]):

@@ -88,7 +88,10 @@ class EmbeddedPostgres:
         return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
     def dsn(self, database: str | None = None) -> str:
-        password = self._password_file.read_text().strip()
+        try:
+            password = self._password_file.read_text().strip()
+        except FileNotFoundError as missing:
+            raise PostgresError(f"the password of {self._data} is gone: {self._password_file}") from missing
         return f"postgresql://{USER}:{password}@{LOOPBACK}:{self._port}/{database or self._database}"
 
     async def is_ready(self) -> bool:
