@@ -97,5 +97,4 @@ async def serve(
             interceptors=[AccessInterceptor(settings.token_key, clock)],
         ) as port:
             yield port
-    # What was published last need not be published again after the next start.
-    await relay.save()
+    await relay.close()

@@ -10,7 +10,7 @@ from foldline.chassis.clock import Clock
 EVENTS = metrics.counter("foldline_recorder_events", "Events followed", ("follower",))
 UNREADABLE = metrics.counter("foldline_recorder_unreadable", "Events at which the fold of a run stopped")
 PARKED = metrics.counter("foldline_recorder_parked", "Facts that could not be published and were parked")
-WATCHERS = metrics.gauge("foldline_recorder_watchers", "Open watches of runs")
+WATCHERS = metrics.gauge("foldline_recorder_watchers", "Open watches of runs and readers of logs")
 _LAG = metrics.gauge(
     "foldline_recorder_lag_seconds",
     "Age of the oldest event that a follower has in hand; 0 when it is idle",

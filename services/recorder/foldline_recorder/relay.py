@@ -59,6 +59,13 @@ class Relay:
             await self._positions.save(checkpoints.RELAY, published)
             self._saved = published
 
+    async def close(self) -> None:
+        """Keep the position if that can be done, or the last events go out again."""
+        try:
+            await self.save()
+        except FoldlineError as error:
+            log.warning("relay_position_not_saved", error=error.message)
+
     async def _publish_all(self, batch: Sequence[Recorded]) -> None:
         """Publish the batch, again and again until NATS has all of it."""
         streams: dict[str, deque[Recorded]] = {}
