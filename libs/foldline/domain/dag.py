@@ -252,11 +252,8 @@ def _input_problems(
         for reference in references(step):
             type_ = _output_type(reference, steps)
             if type_ in {"array", "table", "model", "image", "file"}:
-                yield (
-                    "NOT_COMPARABLE",
-                    f"the condition compares {reference.step}.{reference.name}, which is of type {type_}; "
-                    "only JSON values can be compared",
-                )
+                what = f"{reference.step}.{reference.name}, which is of type {type_}"
+                yield "NOT_COMPARABLE", f"the condition compares {what}; only JSON values can be compared"
 
 
 def _check_binding(
