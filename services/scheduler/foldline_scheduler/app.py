@@ -70,11 +70,14 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         for subscription in await _subscribe(bus, owner):
             opened.push_async_callback(subscription.close)
         opened.push_async_callback(leases.release)
+
+        async def adopt_open_runs() -> None:
+            """Runs that another scheduler created and whose poke was lost on the way to us."""
+            await owner.adopt(await open_runs.of(owner.partitions))
+
         third = settings.lease_seconds / 3
         tasks.create_task(loops.every(third, leases.keep, name="leases", until=life.stop))
-        tasks.create_task(
-            loops.every(OPEN_RUNS_SECONDS, open_runs.catch_up, name="open_runs", until=life.stop)
-        )
+        tasks.create_task(loops.every(OPEN_RUNS_SECONDS, adopt_open_runs, name="open_runs", until=life.stop))
         tasks.create_task(
             loops.every(SILENCE_CHECK_SECONDS, owner.check_silence, name="silence", until=life.stop)
         )

@@ -7,7 +7,7 @@ load-decide-append, and pokes the owner, whose next append would meet the versio
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import grpc
@@ -85,7 +85,8 @@ class Handlers:
         _, refusals = await run.write([Posted(command, meta, None)])
         if refusals[0] is not None:
             raise refusals[0]
-        await self._bus.publish(subjects.poke(partition_of(run_id)), run_id.encode())
+        with suppress(FoldlineError):  # the owner looks for itself every now and then
+            await self._bus.publish(subjects.poke(partition_of(run_id)), run_id.encode())
 
     async def _exists(self, run_id: str) -> bool:
         return await self._state(run_id) is not None

@@ -77,6 +77,10 @@ class Owner:
     def owns(self, run_id: str) -> bool:
         return partition_of(run_id) in self._partitions
 
+    @property
+    def partitions(self) -> frozenset[int]:
+        return self._partitions
+
     def set_partitions(self, partitions: Iterable[int]) -> None:
         """These are ours from now on; runs of others are put down where they are."""
         self._partitions = frozenset(partitions)
@@ -85,12 +89,12 @@ class Owner:
         metrics.PARTITIONS.set(len(self._partitions))
 
     async def adopt(self, run_ids: Iterable[str]) -> None:
-        """Take runs over from the ledger and go on with them."""
+        """Take runs over from the ledger and go on with them; those in our hands already stay as they are."""
         for run_id in run_ids:
             if run_id in self._runs or not self.owns(run_id):
                 continue
             run = await self._load(run_id)
-            if run is not None and run.state is not None and not run.state.is_final:
+            if run is not None:
                 self._touch(run)
 
     # -- commands ----------------------------------------------------------------------------------
