@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+SYSTEM = Path("/etc")
+
 _SAYS_WHERE = (
     "UV_CONFIG_FILE",
     "UV_DEFAULT_INDEX",
@@ -50,7 +52,7 @@ def of_uv(environ: Mapping[str, str] | None = None, *, is_choosing: bool) -> dic
 
 
 def _is_uv_configured(environ: Mapping[str, str]) -> bool:
-    folders = [_home(environ, "XDG_CONFIG_HOME", ".config"), Path("/etc")]
+    folders = [_home(environ, "XDG_CONFIG_HOME", ".config"), SYSTEM]
     return any(name in environ for name in _SAYS_WHERE) or any(
         (folder / "uv" / "uv.toml").is_file() for folder in folders
     )
@@ -80,7 +82,7 @@ def _pip_files(environ: Mapping[str, str]) -> Iterable[Path]:
         return
     for folder in reversed(environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")):
         yield Path(folder) / "pip" / "pip.conf"
-    yield Path("/etc/pip.conf")
+    yield SYSTEM / "pip.conf"
     yield _home(environ, "", ".pip") / "pip.conf"
     yield _home(environ, "XDG_CONFIG_HOME", ".config") / "pip" / "pip.conf"
     yield Path(sys.prefix) / "pip.conf"

@@ -102,6 +102,12 @@ STEPS = """
         time.sleep(600)
 
 
+    def until_there(path, begun):
+        Path(begun).touch()
+        while not Path(path).exists():
+            time.sleep(0.01)
+
+
     def stubborn(path):
         import signal, subprocess
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

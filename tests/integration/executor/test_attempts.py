@@ -11,30 +11,13 @@ import msgspec
 import pytest
 from msgspec import UNSET
 from tests.integration.executor.installation import Site, executor, inputs, limits
+from tests.integration.executor.pids import all_gone, is_alive, pids_in
 from tests.waiting import until
 
 from foldline.domain.spec import Output
 from foldline.domain.work import Input
 
 MEGABYTE = 1024 * 1024
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-async def pids_in(path: Path) -> list[int]:
-    def read() -> list[int]:
-        assert path.exists()
-        text = path.read_text()
-        assert text
-        return [int(word) for word in text.split()]
-
-    return await until(read, timeout=30)
 
 
 async def test_a_step_gets_its_inputs_and_its_output_is_kept_and_inlined(here: Site) -> None:
@@ -263,7 +246,7 @@ async def test_a_stop_is_asked_first_and_insisted_on_after_the_grace(here: Site,
 
         assert time.monotonic() - asked >= 0.5
         assert (failure.kind, failure.reason) == ("stopped", "STEP_STOPPED")
-        await until(lambda: not any(map(is_alive, (step, child, runaway))))
+        await until(lambda: all_gone([step, child, runaway]))
         assert is_alive(parent)
 
 
@@ -306,7 +289,7 @@ async def test_the_time_limit_of_a_step_ends_it(here: Site, tmp_path: Path) -> N
 
         assert (failure.kind, failure.reason) == ("timeout", "STEP_TIMED_OUT")
         assert "after 0.5 s" in failure.message
-        await until(lambda: not any(map(is_alive, (step, child, runaway))))
+        await until(lambda: all_gone([step, child, runaway]))
 
 
 async def test_what_a_finished_step_left_running_is_ended(here: Site, tmp_path: Path) -> None:
@@ -399,7 +382,7 @@ async def test_the_death_of_the_warm_parent_is_no_fault_of_the_step(here: Site, 
         step, child, runaway, parent = await pids_in(tmp_path / "pids")
         os.kill(parent, signal.SIGTERM)
         failure = await scheduler.failure(work)
-        await until(lambda: not any(map(is_alive, (step, child, runaway, parent))))
+        await until(lambda: all_gone([step, child, runaway, parent]))
         again = here.work("nothing")
         await scheduler.order(again)
 

@@ -1,0 +1,32 @@
+"""Processes by their ids, as steps write them into files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.waiting import until
+
+
+def is_alive(pid: int) -> bool:
+    """Is there a process that is more than a zombie?"""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def all_gone(pids: list[int]) -> bool:
+    return not any(map(is_alive, pids))
+
+
+async def pids_in(path: Path) -> list[int]:
+    """Wait for the file, then its numbers."""
+
+    def read() -> list[int]:
+        assert path.exists()
+        words = path.read_text().split()
+        assert words
+        return [int(word) for word in words]
+
+    return await until(read, timeout=30)
