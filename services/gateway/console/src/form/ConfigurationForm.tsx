@@ -38,13 +38,15 @@ export function ConfigurationForm({ workspace, workflow, fields, saved, values, 
   const set = (field: Field, value: Values[string] | undefined) => {
     const { [field.name]: _dropped, ...others } = values;
     setTouched(new Set([...touched, field.name]));
+    if (save.isError) save.reset();
     onChange(value === undefined ? others : { ...others, [field.name]: value });
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();
     save.mutate();
   };
-  if (fields.length === 0) return <Text c="dimmed">This workflow has no parameters: it can be started as it is.</Text>;
+  if (fields.length === 0)
+    return <Text c="dimmed">This workflow has no parameters: it can be started as it is.</Text>;
   return (
     <form onSubmit={submit} noValidate aria-label="Configuration">
       <Stack>

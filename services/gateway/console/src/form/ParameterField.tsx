@@ -20,7 +20,9 @@ export function ParameterField({ field, value, error, onChange }: Props) {
     description: <Hint field={field} isSet={value !== undefined} onReset={() => onChange(undefined)} />,
     error,
     withAsterisk: field.required,
-    inputWrapperOrder: ["label", "description", "input", "error"] as ("label" | "description" | "input" | "error")[],
+    inputWrapperOrder: ["label", "description", "input", "error"] as (
+      "label" | "description" | "input" | "error"
+    )[],
   };
   const placeholder = field.default === undefined ? undefined : inline(field.default);
   switch (field.kind) {
@@ -79,7 +81,13 @@ function Hint({ field, isSet, onReset }: { field: Field; isSet: boolean; onReset
       {isSet && field.default !== undefined && (
         <>
           {" · "}
-          <Anchor component="button" type="button" size="xs" onClick={onReset} aria-label={`Use the default of ${field.label}`}>
+          <Anchor
+            component="button"
+            type="button"
+            size="xs"
+            onClick={onReset}
+            aria-label={`Use the default of ${field.label}`}
+          >
             use the default
           </Anchor>
         </>

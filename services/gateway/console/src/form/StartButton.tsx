@@ -68,7 +68,14 @@ export function StartButton({ workspace, workflow, fields, saved, values, releas
           </Alert>
         )}
         <Loaded query={plan} doing="Checking the values">
-          {(resolved) => <Plan fields={fields} parameters={resolved.parameters ?? {}} releaseNumber={releaseNumber} region={resolved.region} />}
+          {(resolved) => (
+            <Plan
+              fields={fields}
+              parameters={resolved.parameters ?? {}}
+              releaseNumber={releaseNumber}
+              region={resolved.region}
+            />
+          )}
         </Loaded>
       </Confirm>
     </>
@@ -77,8 +84,13 @@ export function StartButton({ workspace, workflow, fields, saved, values, releas
 
 /** Saved values that were cleared in the form must count as their defaults. */
 function forThisRun(fields: Field[], saved: Values, values: Values): Values {
-  const cleared = fields.filter((field) => field.name in saved && !(field.name in values) && field.default !== undefined);
-  return { ...Object.fromEntries(cleared.map((field) => [field.name, field.default as JsonValue])), ...values };
+  const cleared = fields.filter(
+    (field) => field.name in saved && !(field.name in values) && field.default !== undefined,
+  );
+  return {
+    ...Object.fromEntries(cleared.map((field) => [field.name, field.default as JsonValue])),
+    ...values,
+  };
 }
 
 interface PlanProps {

@@ -20,13 +20,22 @@ export interface Field {
 /** What is set, by parameter; a parameter that is missing takes its default. */
 export type Values = Record<string, JsonValue>;
 
-const KINDS: Record<string, Kind> = { integer: "integer", number: "number", string: "text", boolean: "switch" };
+const KINDS: Record<string, Kind> = {
+  integer: "integer",
+  number: "number",
+  string: "text",
+  boolean: "switch",
+};
 
 export function fieldsOf(schema: JsonObject | undefined): Field[] {
   const properties = object(schema?.properties);
   const required = Array.isArray(schema?.required) ? schema.required : [];
   return Object.entries(properties)
-    .map(([name, property]) => ({ place: Number(object(property)["x-order"] ?? 0), name, property: object(property) }))
+    .map(([name, property]) => ({
+      place: Number(object(property)["x-order"] ?? 0),
+      name,
+      property: object(property),
+    }))
     .sort((a, b) => a.place - b.place)
     .map(({ name, property }) => fieldOf(name, property, required.includes(name)));
 }
@@ -56,7 +65,11 @@ export function bounds(field: Field): string {
 
 /** The sentence below a field's label. */
 export function hint(field: Field): string {
-  const parts = [field.help, bounds(field), field.default === undefined ? "" : `default: ${inline(field.default)}`];
+  const parts = [
+    field.help,
+    bounds(field),
+    field.default === undefined ? "" : `default: ${inline(field.default)}`,
+  ];
   return parts.filter((part) => part !== "").join(" · ");
 }
 
@@ -73,7 +86,9 @@ export function problemOf(field: Field, value: JsonValue | undefined): string | 
 
 export function problemsOf(fields: Field[], values: Values): Record<string, string> {
   const found = fields.map((field) => [field.name, problemOf(field, values[field.name])] as const);
-  return Object.fromEntries(found.filter((entry): entry is readonly [string, string] => entry[1] !== undefined));
+  return Object.fromEntries(
+    found.filter((entry): entry is readonly [string, string] => entry[1] !== undefined),
+  );
 }
 
 export function sameValues(a: Values, b: Values): boolean {

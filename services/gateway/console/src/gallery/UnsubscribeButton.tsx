@@ -12,7 +12,8 @@ export function UnsubscribeButton({ workspace, asset }: { workspace: string; ass
   const queries = useQueryClient();
   const [asking, setAsking] = useState(false);
   const end = useMutation({
-    mutationFn: () => gallery.unsubscribe({ workspace, publisher: asset.publisher, asset: asset.name }, until()),
+    mutationFn: () =>
+      gallery.unsubscribe({ workspace, publisher: asset.publisher, asset: asset.name }, until()),
     onSuccess: async () => {
       setAsking(false);
       await queries.invalidateQueries({ queryKey: [workspace, "asset"] });
@@ -35,7 +36,10 @@ export function UnsubscribeButton({ workspace, asset }: { workspace: string; ass
         error={end.error}
         onConfirm={() => end.mutate()}
       >
-        <Text size="sm">What was imported stays and keeps working. New versions can be imported only after subscribing again.</Text>
+        <Text size="sm">
+          What was imported stays and keeps working. New versions can be imported only after subscribing
+          again.
+        </Text>
       </Confirm>
     </>
   );

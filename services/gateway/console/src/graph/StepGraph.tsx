@@ -1,12 +1,12 @@
 // The graph of a workflow, with the state of a run on it where there is one.
 import { useComputedColorScheme } from "@mantine/core";
-import { Controls, type Edge, MarkerType, ReactFlow } from "@xyflow/react";
+import { Controls, MarkerType, ReactFlow } from "@xyflow/react";
 import { useMemo } from "react";
 
 import type { RunStep } from "../api/foldline/api/recorder/v1/recorder_service_pb";
 import type { Graph } from "../api/foldline/api/workflow/v1/workflow_pb";
-import { dependencies } from "./edges";
-import { places } from "./layout";
+import { layout, type Line } from "./layout";
+import { StepEdge, type StepEdgeType } from "./StepEdge";
 import { StepNode, type StepNodeType } from "./StepNode";
 import classes from "./StepGraph.module.css";
 
@@ -16,26 +16,39 @@ interface Props {
   chosen?: string;
   onChoose?: (step: string) => void;
   height?: number;
+  /** Shown as of an earlier event. */
+  past?: boolean;
 }
 
 const NODE_TYPES = { step: StepNode };
+const EDGE_TYPES = { step: StepEdge };
 const NO_STEPS: ReadonlyMap<string, RunStep> = new Map();
 const DASHES = { data: undefined, guard: "6 4", after: "2 4" };
 
-export function StepGraph({ graph, steps = NO_STEPS, chosen, onChoose, height = 460 }: Props) {
+export function StepGraph({ graph, steps = NO_STEPS, chosen, onChoose, height = 460, past = false }: Props) {
   const scheme = useComputedColorScheme("light");
-  const positions = useMemo(() => places(graph), [graph]);
+  const { places, lines } = useMemo(() => layout(graph), [graph]);
   const nodes = useMemo(
-    () => graph.steps.map((step) => nodeOf(step, positions.get(step.name), steps.get(step.name), chosen === step.name, onChoose)),
-    [graph, positions, steps, chosen, onChoose],
+    () =>
+      graph.steps.map((step) =>
+        nodeOf(step, places.get(step.name), steps.get(step.name), chosen === step.name, onChoose),
+      ),
+    [graph, places, steps, chosen, onChoose],
   );
-  const edges = useMemo(() => edgesOf(graph, steps), [graph, steps]);
+  const edges = useMemo(() => lines.map((line) => edgeOf(line, steps)), [lines, steps]);
   return (
-    <div className={classes.frame} style={{ height }} role="group" aria-label="Graph of steps">
+    <div
+      className={classes.frame}
+      data-past={past || undefined}
+      style={{ height }}
+      role="group"
+      aria-label="Graph of steps"
+    >
       <ReactFlow
         nodes={nodes}
         edges={edges}
         nodeTypes={NODE_TYPES}
+        edgeTypes={EDGE_TYPES}
         colorMode={scheme}
         fitView
         fitViewOptions={{ padding: 0.12, maxZoom: 1.1 }}
@@ -66,7 +79,15 @@ function nodeOf(
     id: step.name,
     type: "step",
     position: position ?? { x: 0, y: 0 },
-    data: { name: step.name, title: step.title, kind: step.kind, status: state?.status ?? "", note: noteOf(step.kind, state), chosen, onChoose },
+    data: {
+      name: step.name,
+      title: step.title,
+      kind: step.kind,
+      status: state?.status ?? "",
+      note: noteOf(step.kind, state),
+      chosen,
+      onChoose,
+    },
   };
 }
 
@@ -76,18 +97,17 @@ function noteOf(kind: string, state: RunStep | undefined): string {
   return [state.status, attempts].filter((part) => part !== "").join(" · ");
 }
 
-function edgesOf(graph: Graph, steps: ReadonlyMap<string, RunStep>): Edge[] {
-  return dependencies(graph).map((edge) => {
-    const active = steps.get(edge.to)?.status === "running" && edge.kind === "data";
-    return {
-      id: `${edge.kind}:${edge.from}:${edge.to}:${edge.label}`,
-      source: edge.from,
-      target: edge.to,
-      label: edge.kind === "guard" ? edge.label : undefined,
-      animated: active,
-      focusable: false,
-      style: { strokeDasharray: DASHES[edge.kind], strokeWidth: 1.6 },
-      markerEnd: { type: MarkerType.ArrowClosed, width: 16, height: 16 },
-    };
-  });
+function edgeOf(line: Line, steps: ReadonlyMap<string, RunStep>): StepEdgeType {
+  return {
+    id: line.id,
+    type: "step",
+    source: line.from,
+    target: line.to,
+    data: { points: line.points },
+    label: line.kind === "guard" ? line.label : undefined,
+    animated: line.kind === "data" && steps.get(line.to)?.status === "running",
+    focusable: false,
+    style: { strokeDasharray: DASHES[line.kind], strokeWidth: 1.6 },
+    markerEnd: { type: MarkerType.ArrowClosed, width: 16, height: 16 },
+  };
 }

@@ -30,12 +30,19 @@ export function StepNode({ data }: NodeProps<StepNodeType>) {
         className={`nodrag nopan ${classes.node}`}
         data-status={data.status || undefined}
         data-kind={data.kind}
-        style={{ "--status": `var(--mantine-color-${look.color}-filled)`, "--tint": `var(--mantine-color-${look.color}-light)` } as React.CSSProperties}
+        style={
+          {
+            "--status": `var(--mantine-color-${look.color}-filled)`,
+            "--tint": `var(--mantine-color-${look.color}-light)`,
+          } as React.CSSProperties
+        }
         aria-label={label}
         aria-pressed={data.onChoose === undefined ? undefined : data.chosen}
         onClick={() => data.onChoose?.(data.name)}
       >
-        {data.status !== "" && <Icon size={20} aria-hidden className={`${classes.icon} ${look.moving ? badge.moving : ""}`} />}
+        {data.status !== "" && (
+          <Icon size={20} aria-hidden className={`${classes.icon} ${look.moving ? badge.moving : ""}`} />
+        )}
         <span className={classes.words}>
           <span className={classes.title}>{data.title || data.name}</span>
           <span className={classes.note}>{data.note || data.kind}</span>

@@ -23,8 +23,18 @@ function intoStep(step: Step): Dependency[] {
   };
   Object.values(step.inputs).forEach(add);
   bindings(step.condition).forEach(add);
-  const found: Dependency[] = [...data].map(([from, names]) => ({ from, to: step.name, kind: "data", label: [...names].join(", ") }));
-  const guards = step.guards.map((guard) => ({ from: guard.step, to: step.name, kind: "guard" as const, label: guard.branch ? "yes" : "no" }));
+  const found: Dependency[] = [...data].map(([from, names]) => ({
+    from,
+    to: step.name,
+    kind: "data",
+    label: [...names].join(", "),
+  }));
+  const guards = step.guards.map((guard) => ({
+    from: guard.step,
+    to: step.name,
+    kind: "guard" as const,
+    label: guard.branch ? "yes" : "no",
+  }));
   const linked = new Set([...data.keys(), ...step.guards.map((guard) => guard.step)]);
   const after = step.after
     .filter((from) => !linked.has(from))

@@ -1,7 +1,6 @@
 // An asset of the gallery: versions, what it does, agreements, subscribe, import.
-import { Badge, Grid, Group, Paper, Stack, Table, Text, Title } from "@mantine/core";
+import { Badge, Grid, Group, Paper, Stack, Table, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "react-router";
 
 import type { Asset, GetAssetResponse } from "../api/foldline/api/registry/v1/gallery_service_pb";
 import { ImportForm } from "../gallery/ImportForm";
@@ -12,6 +11,8 @@ import { Ago } from "../parts/Ago";
 import { shortDigest } from "../parts/digests";
 import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
+import { Prose } from "../parts/Prose";
+import { TextLink } from "../parts/TextLink";
 import { gallery, until } from "../session/clients";
 import { useParam, useWorkspace } from "./params";
 
@@ -25,7 +26,16 @@ export function AssetPage() {
   });
   return (
     <Loaded query={query} doing={`Loading ${publisher}/${name}`}>
-      {(answer) => answer.asset && <OneAsset key={answer.asset.versions[0]?.version} workspace={workspace} asset={answer.asset} answer={answer} />}
+      {(answer) =>
+        answer.asset && (
+          <OneAsset
+            key={answer.asset.versions[0]?.version}
+            workspace={workspace}
+            asset={answer.asset}
+            answer={answer}
+          />
+        )
+      }
     </Loaded>
   );
 }
@@ -38,10 +48,12 @@ interface Props {
 
 function OneAsset({ workspace, asset, answer }: Props) {
   const graph = answer.release?.graph;
+  // A publisher needs no subscription to what is its own.
+  const mayImport = asset.subscribed || asset.publisher === workspace;
   return (
     <Page
       title={asset.title || asset.name}
-      trail={<Link to={`/w/${workspace}/gallery`}>Gallery</Link>}
+      trail={<TextLink to={`/w/${workspace}/gallery`}>Gallery</TextLink>}
       badges={
         <>
           <Badge color="gray" variant="light" tt="none">
@@ -70,19 +82,25 @@ function OneAsset({ workspace, asset, answer }: Props) {
               <Title order={2} size="h4" mb="sm" id="about">
                 What it does
               </Title>
-              <Text size="sm" mb="md" style={{ whiteSpace: "pre-wrap" }}>
-                {answer.release?.docs || graph?.description || "The author wrote nothing about it."}
-              </Text>
-              {graph && <StepGraph graph={graph} height={380} />}
+              <Stack>
+                <Prose>
+                  {answer.release?.docs || graph?.description || "The author wrote nothing about it."}
+                </Prose>
+                {graph && <StepGraph graph={graph} height={380} />}
+              </Stack>
             </Paper>
           </Stack>
         </Grid.Col>
         <Grid.Col span={{ base: 12, lg: 5 }}>
           <Paper p="md" component="section" aria-labelledby="use">
             <Title order={2} size="h4" mb="sm" id="use">
-              {asset.subscribed ? "Import" : "Subscribe"}
+              {mayImport ? "Import" : "Subscribe"}
             </Title>
-            {asset.subscribed ? <ImportForm workspace={workspace} asset={asset} /> : <SubscribeForm workspace={workspace} asset={asset} />}
+            {mayImport ? (
+              <ImportForm workspace={workspace} asset={asset} />
+            ) : (
+              <SubscribeForm workspace={workspace} asset={asset} />
+            )}
           </Paper>
         </Grid.Col>
       </Grid>

@@ -21,7 +21,8 @@ export function GalleryPage() {
   const [wanted] = useDebouncedValue(words.trim(), TYPING_MS);
   const query = useInfiniteQuery({
     queryKey: [workspace, "assets", wanted],
-    queryFn: ({ pageParam, signal }) => gallery.listAssets({ workspace, query: wanted, pageToken: pageParam, pageSize: 60 }, until(signal)),
+    queryFn: ({ pageParam, signal }) =>
+      gallery.listAssets({ workspace, query: wanted, pageToken: pageParam, pageSize: 60 }, until(signal)),
     initialPageParam: "",
     getNextPageParam: (page) => page.nextPageToken || undefined,
   });
@@ -31,10 +32,19 @@ export function GalleryPage() {
       title="Gallery"
       lead="Released workflows that others publish: subscribe, import, configure, start"
       actions={
-        <TextInput type="search" aria-label="Search the gallery" placeholder="Search" w={260} value={words} onChange={(event) => setWords(event.currentTarget.value)} />
+        <TextInput
+          type="search"
+          aria-label="Search the gallery"
+          placeholder="Search"
+          w={260}
+          value={words}
+          onChange={(event) => setWords(event.currentTarget.value)}
+        />
       }
     >
-      {query.isError && <ProblemAlert error={query.error} doing="Loading the gallery" onRetry={() => void query.refetch()} />}
+      {query.isError && (
+        <ProblemAlert error={query.error} doing="Loading the gallery" onRetry={() => void query.refetch()} />
+      )}
       {query.isSuccess && assets.length === 0 && <Nothing searched={wanted !== ""} />}
       <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} role="list" aria-label="Assets">
         {assets.map((asset) => (
@@ -43,7 +53,11 @@ export function GalleryPage() {
       </SimpleGrid>
       {query.hasNextPage && (
         <Group justify="center">
-          <Button variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+          <Button
+            variant="default"
+            loading={query.isFetchingNextPage}
+            onClick={() => void query.fetchNextPage()}
+          >
             Show more
           </Button>
         </Group>
@@ -53,7 +67,10 @@ export function GalleryPage() {
 }
 
 function Nothing({ searched }: { searched: boolean }) {
-  if (searched) return <Empty title="Nothing has these words">Search for other words of the name, title or publisher.</Empty>;
+  if (searched)
+    return (
+      <Empty title="Nothing has these words">Search for other words of the name, title or publisher.</Empty>
+    );
   return (
     <Empty title="The gallery is empty" command="foldline gallery publish WORKFLOW --visibility public">
       Nothing is published for this workspace yet. A released workflow is published with:
@@ -67,7 +84,12 @@ function AssetCard({ workspace, asset }: { workspace: string; asset: Asset }) {
     <Card role="listitem" p="md">
       <Stack gap="xs" h="100%">
         <Group justify="space-between" wrap="nowrap" align="flex-start">
-          <Anchor component={Link} to={`/w/${workspace}/gallery/${asset.publisher}/${asset.name}`} fw={600} className="anywhere">
+          <Anchor
+            component={Link}
+            to={`/w/${workspace}/gallery/${asset.publisher}/${asset.name}`}
+            fw={600}
+            className="anywhere"
+          >
             {asset.title || asset.name}
           </Anchor>
           <Badge variant="light" tt="none" style={{ flex: "none" }}>

@@ -17,7 +17,8 @@ export function Landing() {
     <Container py="xl" component="main">
       <Loaded query={query} doing="Looking up your workspaces">
         {(answer) => {
-          const first = answer.workspaces.find((workspace) => workspace.name === "default") ?? answer.workspaces[0];
+          const first =
+            answer.workspaces.find((workspace) => workspace.name === "default") ?? answer.workspaces[0];
           if (first !== undefined) return <Navigate to={`/w/${first.name}/workflows`} replace />;
           return (
             <Empty title="Your token opens no workspace">

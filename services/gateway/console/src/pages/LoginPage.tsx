@@ -44,8 +44,8 @@ export function LoginPage() {
               Sign in
             </Button>
             <Text size="sm" c="dimmed">
-              On your own machine, <Code>foldline up</Code> and <Code>foldline status</Code> print an address that signs you in. Elsewhere, ask an
-              administrator of your workspace for a token.
+              On your own machine, <Code>foldline up</Code> and <Code>foldline status</Code> print an address
+              that signs you in. Elsewhere, ask an administrator of your workspace for a token.
             </Text>
           </Stack>
         </form>

@@ -1,9 +1,9 @@
 // A run: live graph, one step in detail, its events, and the same as of any event.
 import { Alert, Grid, Paper, Skeleton, Stack, Tabs, Text } from "@mantine/core";
 import { IconHistory } from "@tabler/icons-react";
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link, useSearchParams } from "react-router";
+import { useSearchParams } from "react-router";
 
 import type { Graph } from "../api/foldline/api/workflow/v1/workflow_pb";
 import { Legend } from "../graph/Legend";
@@ -14,6 +14,8 @@ import { Elapsed } from "../parts/Elapsed";
 import { Page } from "../parts/Page";
 import { hasEnded } from "../parts/statuses";
 import { StatusBadge } from "../parts/StatusBadge";
+import { there } from "../parts/there";
+import { TextLink } from "../parts/TextLink";
 import { ProblemAlert } from "../problems/ProblemAlert";
 import { EventList } from "../run/EventList";
 import { RunPanel } from "../run/RunPanel";
@@ -25,6 +27,7 @@ import { useShownRun, type Shown } from "../run/shown";
 import { type Watched, useWatchedRun } from "../run/watch";
 import { recorder, until } from "../session/clients";
 import { useParam, useWorkspace } from "./params";
+import classes from "./RunPage.module.css";
 
 export function RunPage() {
   const workspace = useWorkspace();
@@ -36,17 +39,17 @@ function OneRun({ workspace, runId }: { workspace: string; runId: string }) {
   const watched = useWatchedRun(workspace, runId);
   const graph = useQuery({
     queryKey: [workspace, "graph", runId],
-    queryFn: async ({ signal }) => (await recorder.getRun({ workspace, runId }, until(signal))).graph,
+    queryFn: async ({ signal }) => there((await recorder.getRun({ workspace, runId }, until(signal))).graph),
     staleTime: Infinity, // fixed when the run is created
   });
   const { run } = watched.state;
   const trail = (
     <>
-      <Link to={`/w/${workspace}/runs`}>Runs</Link>
+      <TextLink to={`/w/${workspace}/runs`}>Runs</TextLink>
       {run && (
         <>
           {" / "}
-          <Link to={`/w/${workspace}/workflows/${run.workflow}`}>{run.workflow}</Link>
+          <TextLink to={`/w/${workspace}/workflows/${run.workflow}`}>{run.workflow}</TextLink>
         </>
       )}
     </>
@@ -59,22 +62,43 @@ function OneRun({ workspace, runId }: { workspace: string; runId: string }) {
       lead={
         run && (
           <>
-            Started <Ago time={run.createTime} /> by {run.startedBy}, {hasEnded(run.status) ? "took" : "running for"}{" "}
-            <Elapsed from={run.createTime} to={run.endTime} />
+            Started <Ago time={run.createTime} /> by {run.startedBy},{" "}
+            {hasEnded(run.status) ? "took" : "running for"} <Elapsed from={run.createTime} to={run.endTime} />
           </>
         )
       }
       actions={run && !hasEnded(run.status) && <StopButton workspace={workspace} run={run} />}
     >
       <Connection watched={watched} />
-      {graph.isError && <ProblemAlert error={graph.error} doing="Loading the graph" onRetry={() => void graph.refetch()} />}
-      {run && graph.data ? <Record workspace={workspace} graph={graph.data} watched={watched} /> : !graph.isError && watched.error == null && <Skeleton height={420} role="status" aria-label="Loading" />}
+      <Content workspace={workspace} graph={graph} watched={watched} />
     </Page>
   );
 }
 
+function Content({
+  workspace,
+  graph,
+  watched,
+}: {
+  workspace: string;
+  graph: UseQueryResult<Graph>;
+  watched: Watched;
+}) {
+  if (watched.connection === "refused") return null; // said above
+  if (graph.isError) {
+    return (
+      <ProblemAlert error={graph.error} doing="Loading the graph" onRetry={() => void graph.refetch()} />
+    );
+  }
+  if (watched.state.run === undefined || graph.data === undefined) {
+    return <Skeleton height={420} role="status" aria-label="Loading" />;
+  }
+  return <Record workspace={workspace} graph={graph.data} watched={watched} />;
+}
+
 function Connection({ watched }: { watched: Watched }) {
-  if (watched.connection === "refused") return <ProblemAlert error={watched.error} doing="Watching the run" />;
+  if (watched.connection === "refused")
+    return <ProblemAlert error={watched.error} doing="Watching the run" />;
   if (watched.connection !== "broken") return null;
   return (
     <Alert color="orange" role="status" title="Not live at the moment">
@@ -102,17 +126,29 @@ function Record({ workspace, graph, watched }: RecordProps) {
   return (
     <Grid gap="md">
       <Grid.Col span={{ base: 12, lg: 7 }}>
-        <Paper p="md" h="100%">
+        <Paper p="md" className={classes.beside}>
           <Stack gap="md">
             <Legend counts={counts(shown.steps.values())} />
-            <AsOf shown={shown} />
-            <StepGraph graph={graph} steps={shown.steps} chosen={chosen} onChoose={choose} />
-            <TimeTravel events={watched.state.events} shown={shown.version} atNewest={version === undefined} onShow={setVersion} />
+            <StepGraph
+              graph={graph}
+              steps={shown.steps}
+              chosen={chosen}
+              onChoose={choose}
+              past={shown.past}
+              height={500}
+            />
+            <TimeTravel
+              events={watched.state.events}
+              shown={shown.version}
+              atNewest={version === undefined}
+              onShow={setVersion}
+            />
+            {shown.error != null && <ProblemAlert error={shown.error} doing="Replaying the run" />}
           </Stack>
         </Paper>
       </Grid.Col>
       <Grid.Col span={{ base: 12, lg: 5 }}>
-        <Paper p="md" h="100%">
+        <Paper p="md">
           <Tabs value={tab} onChange={setTab} keepMounted={false}>
             <Tabs.List mb="md">
               <Tabs.Tab value="run">Run</Tabs.Tab>
@@ -137,26 +173,45 @@ function Record({ workspace, graph, watched }: RecordProps) {
   );
 }
 
-function AsOf({ shown }: { shown: Shown }) {
-  if (shown.error != null) return <ProblemAlert error={shown.error} doing="Replaying the run" />;
-  if (!shown.past) return null;
-  return (
-    <Alert color="violet" p="xs" icon={<IconHistory size={16} aria-hidden />} role="status">
-      <Text size="sm">This is the run as of event {shown.version}, not as it is now.</Text>
-    </Alert>
-  );
-}
-
-function ChosenStep({ workspace, graph, shown, chosen }: { workspace: string; graph: Graph; shown: Shown; chosen: string | undefined }) {
+function ChosenStep({
+  workspace,
+  graph,
+  shown,
+  chosen,
+}: {
+  workspace: string;
+  graph: Graph;
+  shown: Shown;
+  chosen: string | undefined;
+}) {
   const declared = graph.steps.find((step) => step.name === chosen);
   const state = chosen === undefined ? undefined : shown.steps.get(chosen);
-  if (declared === undefined || state === undefined) return <Text c="dimmed">Choose a step in the graph to see its inputs, outputs and log.</Text>;
+  if (declared === undefined || state === undefined)
+    return <Text c="dimmed">Choose a step in the graph to see its inputs, outputs and log.</Text>;
   return (
-    <StepPanel key={declared.name} workspace={workspace} runId={shown.run.runId} declared={declared} state={state} parameters={shown.run.parameters ?? {}} steps={shown.steps} />
+    <StepPanel
+      key={declared.name}
+      workspace={workspace}
+      runId={shown.run.runId}
+      declared={declared}
+      state={state}
+      parameters={shown.run.parameters ?? {}}
+      steps={shown.steps}
+    />
   );
 }
 
-function Events({ workspace, watched, shown, onShow }: { workspace: string; watched: Watched; shown: Shown; onShow: (version: number) => void }) {
+function Events({
+  workspace,
+  watched,
+  shown,
+  onShow,
+}: {
+  workspace: string;
+  watched: Watched;
+  shown: Shown;
+  onShow: (version: number) => void;
+}) {
   const { events, run } = watched.state;
   const runId = run?.runId ?? "";
   const verdict = useQuery({

@@ -19,7 +19,8 @@ export function RunsPage() {
   const status = search.get("status") ?? "";
   const query = useInfiniteQuery({
     queryKey: [workspace, "runs", "all", status],
-    queryFn: ({ pageParam, signal }) => recorder.listRuns({ workspace, status, pageToken: pageParam, pageSize: 50 }, until(signal)),
+    queryFn: ({ pageParam, signal }) =>
+      recorder.listRuns({ workspace, status, pageToken: pageParam, pageSize: 50 }, until(signal)),
     initialPageParam: "",
     getNextPageParam: (page) => page.nextPageToken || undefined,
     refetchInterval: REFRESH_MS,
@@ -40,9 +41,13 @@ export function RunsPage() {
         />
       }
     >
-      {query.isError && <ProblemAlert error={query.error} doing="Loading the runs" onRetry={() => void query.refetch()} />}
+      {query.isError && (
+        <ProblemAlert error={query.error} doing="Loading the runs" onRetry={() => void query.refetch()} />
+      )}
       {query.isSuccess && runs.length === 0 && (
-        <Empty title={status ? `No run is ${status}` : "No run yet"}>Open a workflow, set its parameters and start it.</Empty>
+        <Empty title={status ? `No run is ${status}` : "No run yet"}>
+          Open a workflow, set its parameters and start it.
+        </Empty>
       )}
       {runs.length > 0 && (
         <Paper p="xs">
@@ -51,7 +56,11 @@ export function RunsPage() {
       )}
       {query.hasNextPage && (
         <Group justify="center">
-          <Button variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+          <Button
+            variant="default"
+            loading={query.isFetchingNextPage}
+            onClick={() => void query.fetchNextPage()}
+          >
             Show older runs
           </Button>
         </Group>

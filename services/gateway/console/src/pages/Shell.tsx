@@ -1,5 +1,15 @@
 // What surrounds every page: logo, navigation, workspace, light or dark, sign out.
-import { ActionIcon, Anchor, AppShell, Group, Select, Text, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import {
+  ActionIcon,
+  Anchor,
+  AppShell,
+  Group,
+  Select,
+  Text,
+  Tooltip,
+  useComputedColorScheme,
+  useMantineColorScheme,
+} from "@mantine/core";
 import { IconLogout, IconMoon, IconSun } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, NavLink, Outlet, useNavigate } from "react-router";
@@ -19,7 +29,13 @@ export function Shell() {
       <AppShell.Header>
         <Group h="100%" px="md" justify="space-between" wrap="nowrap">
           <Group gap="lg" wrap="nowrap">
-            <Anchor component={Link} to={`/w/${workspace}/workflows`} underline="never" c="inherit" aria-label="Foldline">
+            <Anchor
+              component={Link}
+              to={`/w/${workspace}/workflows`}
+              underline="never"
+              c="inherit"
+              aria-label="Foldline"
+            >
               <Group gap="xs" wrap="nowrap">
                 <img src="/foldline.svg" alt="" width={26} height={26} />
                 <Text fw={700} visibleFrom="sm">
@@ -37,7 +53,13 @@ export function Shell() {
             <WorkspaceSelect current={workspace} />
             <SchemeButton />
             <Tooltip label="Sign out">
-              <ActionIcon variant="subtle" color="gray" size="lg" aria-label="Sign out" onClick={() => signOut()}>
+              <ActionIcon
+                variant="subtle"
+                color="gray"
+                size="lg"
+                aria-label="Sign out"
+                onClick={() => signOut()}
+              >
                 <IconLogout size={18} aria-hidden />
               </ActionIcon>
             </Tooltip>
@@ -78,7 +100,13 @@ function SchemeButton() {
   const label = dark ? "Switch to light colours" : "Switch to dark colours";
   return (
     <Tooltip label={label}>
-      <ActionIcon variant="subtle" color="gray" size="lg" aria-label={label} onClick={() => setColorScheme(dark ? "light" : "dark")}>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        size="lg"
+        aria-label={label}
+        onClick={() => setColorScheme(dark ? "light" : "dark")}
+      >
         {dark ? <IconSun size={18} aria-hidden /> : <IconMoon size={18} aria-hidden />}
       </ActionIcon>
     </Tooltip>

@@ -1,8 +1,7 @@
 // A workflow: configure it, start it, see its runs and what it consists of.
-import { Badge, Grid, Paper, Stack, Tabs, Text, Title } from "@mantine/core";
+import { Badge, Grid, Paper, Stack, Tabs, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link } from "react-router";
 
 import type { Release, Workflow } from "../api/foldline/api/registry/v1/workflow_service_pb";
 import { ConfigurationForm } from "../form/ConfigurationForm";
@@ -15,7 +14,10 @@ import { shortDigest } from "../parts/digests";
 import { Loaded } from "../parts/Loaded";
 import { date, moment } from "../parts/moments";
 import { Page } from "../parts/Page";
+import { Prose } from "../parts/Prose";
 import { RunsTable } from "../parts/RunsTable";
+import { there } from "../parts/there";
+import { TextLink } from "../parts/TextLink";
 import { recorder, until, workflows } from "../session/clients";
 import { useParam, useWorkspace } from "./params";
 import { Readiness } from "./WorkflowsPage";
@@ -27,13 +29,17 @@ export function WorkflowPage() {
   const name = useParam("workflow");
   const workflow = useQuery({
     queryKey: [workspace, "workflow", name],
-    queryFn: async ({ signal }) => there((await workflows.getWorkflow({ workspace, workflow: name }, until(signal))).workflow),
+    queryFn: async ({ signal }) =>
+      there((await workflows.getWorkflow({ workspace, workflow: name }, until(signal))).workflow),
     refetchInterval: REFRESH_MS,
   });
   const digest = workflow.data?.release;
   const release = useQuery({
     queryKey: [workspace, "release", name, digest],
-    queryFn: async ({ signal }) => there((await workflows.getRelease({ workspace, workflow: name, release: digest }, until(signal))).release),
+    queryFn: async ({ signal }) =>
+      there(
+        (await workflows.getRelease({ workspace, workflow: name, release: digest }, until(signal))).release,
+      ),
     enabled: digest !== undefined,
     staleTime: Infinity, // immutable
   });
@@ -41,7 +47,9 @@ export function WorkflowPage() {
     <Loaded query={workflow} doing={`Loading workflow ${name}`}>
       {(found) => (
         <Loaded query={release} doing="Loading its release">
-          {(content) => <OneWorkflow key={`${workspace}/${name}/${content.digest}`} workflow={found} release={content} />}
+          {(content) => (
+            <OneWorkflow key={`${workspace}/${name}/${content.digest}`} workflow={found} release={content} />
+          )}
         </Loaded>
       )}
     </Loaded>
@@ -57,7 +65,7 @@ function OneWorkflow({ workflow, release }: { workflow: Workflow; release: Relea
   return (
     <Page
       title={workflow.title || workflow.name}
-      trail={<Link to={`/w/${workflow.workspace}/workflows`}>Workflows</Link>}
+      trail={<TextLink to={`/w/${workflow.workspace}/workflows`}>Workflows</TextLink>}
       badges={
         <>
           <Badge variant="default" tt="none">
@@ -67,7 +75,15 @@ function OneWorkflow({ workflow, release }: { workflow: Workflow; release: Relea
         </>
       }
       lead={release.graph?.description}
-      actions={<StartButton {...home} fields={fields} saved={saved} values={values} releaseNumber={workflow.releaseNumber} />}
+      actions={
+        <StartButton
+          {...home}
+          fields={fields}
+          saved={saved}
+          values={values}
+          releaseNumber={workflow.releaseNumber}
+        />
+      }
     >
       <Grid gap="md">
         <Grid.Col span={{ base: 12, lg: 5 }}>
@@ -109,34 +125,38 @@ function Runs({ workspace, workflow }: { workspace: string; workflow: string }) 
   });
   return (
     <Loaded query={query} doing="Loading the runs">
-      {({ runs }) => (runs.length === 0 ? <Empty title="Not run yet">Set the parameters and start it.</Empty> : <RunsTable runs={runs} />)}
+      {({ runs }) =>
+        runs.length === 0 ? (
+          <Empty title="Not run yet">Set the parameters and start it.</Empty>
+        ) : (
+          <RunsTable runs={runs} />
+        )
+      }
     </Loaded>
   );
 }
 
 function About({ workflow, release }: { workflow: Workflow; release: Release }) {
   const created = date(release.createTime);
-  const origin = workflow.source && `${workflow.source.publisher}/${workflow.source.asset} ${workflow.source.version}`;
+  const origin =
+    workflow.source && `${workflow.source.publisher}/${workflow.source.asset} ${workflow.source.version}`;
   return (
     <Stack>
       <Facts
         facts={[
           ["name", workflow.name],
-          ["release", <code key="release" title={release.digest}>{shortDigest(release.digest)}</code>],
+          [
+            "release",
+            <code key="release" title={release.digest}>
+              {shortDigest(release.digest)}
+            </code>,
+          ],
           ["released", created ? moment(created) : "–"],
           ["region", workflow.region],
           ["imported from", origin ?? "released in this workspace"],
         ]}
       />
-      <Text size="sm" style={{ whiteSpace: "pre-wrap" }}>
-        {release.docs || "The author wrote nothing about this release."}
-      </Text>
+      <Prose>{release.docs || "The author wrote nothing about this release."}</Prose>
     </Stack>
   );
-}
-
-/** proto3 makes every message field optional; the services always set these. */
-function there<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error("the server's answer is incomplete");
-  return value;
 }

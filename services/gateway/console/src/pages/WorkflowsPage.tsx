@@ -9,6 +9,7 @@ import { Empty } from "../parts/Empty";
 import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
 import { StatusBadge } from "../parts/StatusBadge";
+import { TextLink } from "../parts/TextLink";
 import { recorder, until, workflows } from "../session/clients";
 import { useWorkspace } from "./params";
 
@@ -27,8 +28,9 @@ export function WorkflowsPage() {
       <Loaded query={query} doing="Loading the workflows">
         {(found) =>
           found.length === 0 ? (
-            <Empty title="No workflow yet" command="foldline release examples/digits/workflow.py">
-              Release one from its Python file, or <Link to={`/w/${workspace}/gallery`}>import one from the gallery</Link>.
+            <Empty title="No workflow yet" command="foldline release examples/digits/digits.py">
+              Release one from its Python file, or{" "}
+              <TextLink to={`/w/${workspace}/gallery`}>import one from the gallery</TextLink>.
             </Empty>
           ) : (
             <Paper p="xs">
@@ -86,7 +88,8 @@ function Row({ workflow }: { workflow: Workflow }) {
           </Anchor>
           <Text size="xs" c="dimmed">
             {workflow.title}
-            {workflow.source && ` (from ${workflow.source.publisher}/${workflow.source.asset} ${workflow.source.version})`}
+            {workflow.source &&
+              ` (from ${workflow.source.publisher}/${workflow.source.asset} ${workflow.source.version})`}
           </Text>
         </Stack>
       </Table.Td>
@@ -140,7 +143,12 @@ function NewestRun({ workspace, workflow }: { workspace: string; workflow: strin
   }
   return (
     <Group gap="xs" wrap="nowrap">
-      <Anchor component={Link} to={`/w/${workspace}/runs/${run.runId}`} underline="never" aria-label={`Newest run of ${workflow}: ${run.status}`}>
+      <Anchor
+        component={Link}
+        to={`/w/${workspace}/runs/${run.runId}`}
+        underline="never"
+        aria-label={`Newest run of ${workflow}: ${run.status}`}
+      >
         <StatusBadge status={run.status} of="run" />
       </Anchor>
       <Text size="sm" c="dimmed">

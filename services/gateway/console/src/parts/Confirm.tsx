@@ -19,7 +19,13 @@ interface Props {
 
 export function Confirm(props: Props) {
   return (
-    <Modal opened={props.opened} onClose={props.onClose} title={props.title} size="lg" closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal
+      opened={props.opened}
+      onClose={props.onClose}
+      title={props.title}
+      size="lg"
+      closeButtonProps={{ "aria-label": "Close" }}
+    >
       <Stack>
         {props.children}
         {props.error != null && <ProblemAlert error={props.error} />}
@@ -27,7 +33,13 @@ export function Confirm(props: Props) {
           <Button variant="default" onClick={props.onClose}>
             Cancel
           </Button>
-          <Button color={props.color} loading={props.busy} disabled={props.disabled} onClick={props.onConfirm} data-autofocus>
+          <Button
+            color={props.color}
+            loading={props.busy}
+            disabled={props.disabled}
+            onClick={props.onConfirm}
+            data-autofocus
+          >
             {props.action}
           </Button>
         </Group>

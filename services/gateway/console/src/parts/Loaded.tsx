@@ -16,12 +16,15 @@ export function Loaded<T>({ query, doing, children }: Props<T>) {
   if (query.data !== undefined) {
     return (
       <>
-        {query.isError && <ProblemAlert error={query.error} doing={doing} onRetry={() => void query.refetch()} />}
+        {query.isError && (
+          <ProblemAlert error={query.error} doing={doing} onRetry={() => void query.refetch()} />
+        )}
         {children(query.data)}
       </>
     );
   }
-  if (query.isError) return <ProblemAlert error={query.error} doing={doing} onRetry={() => void query.refetch()} />;
+  if (query.isError)
+    return <ProblemAlert error={query.error} doing={doing} onRetry={() => void query.refetch()} />;
   return (
     <Stack gap="sm" role="status" aria-label="Loading">
       <Skeleton height={28} />

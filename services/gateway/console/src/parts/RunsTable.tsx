@@ -44,7 +44,14 @@ function Row({ run, withWorkflow }: { run: Run; withWorkflow: boolean }) {
   return (
     <Table.Tr>
       <Table.Td>
-        <Anchor component={Link} to={`${home}/runs/${run.runId}`} ff="monospace" size="sm" title={run.runId} aria-label={`Run ${run.runId}`}>
+        <Anchor
+          component={Link}
+          to={`${home}/runs/${run.runId}`}
+          ff="monospace"
+          size="sm"
+          title={run.runId}
+          aria-label={`Run ${run.runId}`}
+        >
           {shortId(run.runId)}
         </Anchor>
       </Table.Td>

@@ -21,7 +21,8 @@ export function plain(value: Value | undefined): Plain {
 
 /** One line for tables; strings without quotes. */
 export function inline(value: unknown): string {
-  return typeof value === "string" ? value : (JSON.stringify(value, special) ?? "");
+  if (typeof value === "string" || typeof value === "number") return String(value);
+  return JSON.stringify(value, special) ?? "";
 }
 
 /** Several lines, for reading. */

@@ -14,13 +14,18 @@ interface Props {
 export function ProblemAlert({ error, doing, onRetry }: Props) {
   const problem = describe(error);
   return (
-    <Alert color="red" icon={<IconAlertTriangle aria-hidden />} role="alert" title={doing ? `${doing}: ${problem.title}` : problem.title}>
+    <Alert
+      color="red"
+      icon={<IconAlertTriangle aria-hidden />}
+      role="alert"
+      title={doing ? `${doing}: ${problem.title}` : problem.title}
+    >
       <Stack gap="xs" align="flex-start">
         <Text size="sm" style={{ overflowWrap: "anywhere" }}>
           {problem.message}
         </Text>
         <Group gap="sm">
-          <Text size="sm" c="dimmed">
+          <Text size="sm" opacity={0.85}>
             {problem.advice}
           </Text>
           {onRetry && (

@@ -26,18 +26,36 @@ const PARAMETER = "parameter ";
 
 const WORDS: Partial<Record<Code, [title: string, advice: string]>> = {
   [Code.Unauthenticated]: ["You are not signed in", "Sign in with a valid token."],
-  [Code.PermissionDenied]: ["You may not do this", "Ask an administrator of the workspace for a token with this role."],
-  [Code.NotFound]: ["Not found", "Check the address, or go back to the list: it may have another name or workspace."],
+  [Code.PermissionDenied]: [
+    "You may not do this",
+    "Ask an administrator of the workspace for a token with this role.",
+  ],
+  [Code.NotFound]: [
+    "Not found",
+    "Check the address, or go back to the list: it may have another name or workspace.",
+  ],
   [Code.AlreadyExists]: ["It exists already", "Choose another name."],
   [Code.InvalidArgument]: ["The server refused the values", "Correct them and try again."],
   [Code.FailedPrecondition]: ["Not possible now", "Do what the message asks for, then try again."],
   [Code.OutOfRange]: ["Out of range", "Choose a value inside the range that the message names."],
   [Code.Aborted]: ["Somebody else was faster", "Reload the page to see the change, then try again."],
   [Code.ResourceExhausted]: ["Too much at once", "Wait a moment, or ask for less."],
-  [Code.Unavailable]: ["A service does not answer", "Try again in a moment. If it lasts, ask your operator to look at “foldline status”."],
-  [Code.DeadlineExceeded]: ["It took too long", "Try again in a moment. If it lasts, ask your operator to look at “foldline status”."],
-  [Code.Unimplemented]: ["The server does not know this call", "Console and server are of different versions: reload the page."],
-  [Code.Unknown]: ["The server could not be reached", "Check that Foldline runs (“foldline status”) and that you are connected."],
+  [Code.Unavailable]: [
+    "A service does not answer",
+    "Try again in a moment. If it lasts, ask your operator to look at “foldline status”.",
+  ],
+  [Code.DeadlineExceeded]: [
+    "It took too long",
+    "Try again in a moment. If it lasts, ask your operator to look at “foldline status”.",
+  ],
+  [Code.Unimplemented]: [
+    "The server does not know this call",
+    "Console and server are of different versions: reload the page.",
+  ],
+  [Code.Unknown]: [
+    "The server could not be reached",
+    "Check that Foldline runs (“foldline status”) and that you are connected.",
+  ],
 };
 const OTHERWISE: [string, string] = [
   "Something failed on the server",

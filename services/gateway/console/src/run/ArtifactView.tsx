@@ -25,7 +25,9 @@ const LARGEST_IMAGE_PREVIEW = 16 * 1024 * 1024;
 
 export function ArtifactView({ name, artifact, place }: Props) {
   const save = (from: ArtifactPlace) => {
-    download(from.workspace, artifactPath(from)).catch((error: unknown) => announceFailure("Downloading", error));
+    download(from.workspace, artifactPath(from)).catch((error: unknown) =>
+      announceFailure("Downloading", error),
+    );
   };
   return (
     <Paper p="sm" component="section" aria-label={`Output ${name}`}>
@@ -40,7 +42,13 @@ export function ArtifactView({ name, artifact, place }: Props) {
             </Badge>
           </Group>
           {place && (
-            <Button size="compact-xs" variant="default" leftSection={<IconDownload size={13} aria-hidden />} onClick={() => save(place)} aria-label={`Download ${name}`}>
+            <Button
+              size="compact-xs"
+              variant="default"
+              leftSection={<IconDownload size={13} aria-hidden />}
+              onClick={() => save(place)}
+              aria-label={`Download ${name}`}
+            >
               Download
             </Button>
           )}
@@ -55,8 +63,10 @@ export function ArtifactView({ name, artifact, place }: Props) {
 function Preview({ name, artifact, place }: Props) {
   if (artifact.value !== undefined) return <Json value={plain(artifact.value)} />;
   if (place === undefined) return null;
-  if (artifact.encoding === "png" && artifact.sizeBytes <= LARGEST_IMAGE_PREVIEW) return <Picture name={name} digest={artifact.digest} place={place} />;
-  if (artifact.encoding === "json" && artifact.sizeBytes <= LARGEST_JSON_PREVIEW) return <FetchedJson digest={artifact.digest} place={place} />;
+  if (artifact.encoding === "png" && artifact.sizeBytes <= LARGEST_IMAGE_PREVIEW)
+    return <Picture name={name} digest={artifact.digest} place={place} />;
+  if (artifact.encoding === "json" && artifact.sizeBytes <= LARGEST_JSON_PREVIEW)
+    return <FetchedJson digest={artifact.digest} place={place} />;
   return null;
 }
 
@@ -112,6 +122,11 @@ function factsOf(artifact: Artifact): Fact[] {
     ...summary,
     ["size", size(artifact.sizeBytes)],
     ["encoding", artifact.encoding],
-    ["digest", <code key="digest" title={artifact.digest}>{shortDigest(artifact.digest)}</code>],
+    [
+      "digest",
+      <code key="digest" title={artifact.digest}>
+        {shortDigest(artifact.digest)}
+      </code>,
+    ],
   ];
 }

@@ -44,7 +44,15 @@ export function EventList({ events, shown, onShow, chain }: Props) {
   );
 }
 
-function Row({ event, current, onShow }: { event: RecordedEvent; current: boolean; onShow: (version: number) => void }) {
+function Row({
+  event,
+  current,
+  onShow,
+}: {
+  event: RecordedEvent;
+  current: boolean;
+  onShow: (version: number) => void;
+}) {
   const time = date(event.time);
   const about = detail(event);
   return (

@@ -33,20 +33,41 @@ export function LogView(props: Props) {
   return (
     <Stack gap="xs">
       <Group justify="space-between" gap="xs">
-        <TextInput aria-label="Search the log" placeholder="Search" size="xs" value={words} onChange={(event) => setWords(event.currentTarget.value)} />
+        <TextInput
+          aria-label="Search the log"
+          placeholder="Search"
+          size="xs"
+          value={words}
+          onChange={(event) => setWords(event.currentTarget.value)}
+        />
         <Group gap="sm">
           <Text size="xs" c="dimmed" className="number" role="status">
             {words === "" ? `${log.lines.length} lines` : `${lines.length} of ${log.lines.length} lines`}
             {log.live ? ", live" : ""}
           </Text>
-          <Checkbox size="xs" label="Follow" checked={following} onChange={(event) => setFollowing(event.currentTarget.checked)} />
-          <Button size="compact-xs" variant="default" leftSection={<IconDownload size={13} aria-hidden />} onClick={save}>
+          <Checkbox
+            size="xs"
+            label="Follow"
+            checked={following}
+            onChange={(event) => setFollowing(event.currentTarget.checked)}
+          />
+          <Button
+            size="compact-xs"
+            variant="default"
+            leftSection={<IconDownload size={13} aria-hidden />}
+            onClick={save}
+          >
             Download log
           </Button>
         </Group>
       </Group>
       {log.error != null && <ProblemAlert error={log.error} doing="Reading the log" />}
-      <Lines lines={lines} following={following} label={`Log of ${props.step}, attempt ${props.attempt}`} empty={log.live ? "No output yet." : "No output."} />
+      <Lines
+        lines={lines}
+        following={following}
+        label={`Log of ${props.step}, attempt ${props.attempt}`}
+        empty={log.live ? "No output yet." : "No output."}
+      />
     </Stack>
   );
 }
@@ -69,7 +90,14 @@ function Lines({ lines, following, label, empty }: LinesProps) {
   const last = Math.ceil((top + height) / LINE_HEIGHT) + MARGIN_LINES;
   return (
     // Focusable, so that the keyboard can scroll it.
-    <div ref={frame} className={classes.frame} role="log" aria-label={label} tabIndex={0} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
+    <div
+      ref={frame}
+      className={classes.frame}
+      role="log"
+      aria-label={label}
+      tabIndex={0}
+      onScroll={(event) => setTop(event.currentTarget.scrollTop)}
+    >
       {lines.length === 0 && <span className={classes.empty}>{empty}</span>}
       <div style={{ height: lines.length * LINE_HEIGHT }} className={classes.paper}>
         <div style={{ transform: `translateY(${first * LINE_HEIGHT}px)` }}>

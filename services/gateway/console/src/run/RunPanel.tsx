@@ -52,7 +52,12 @@ function runFacts(run: Run): Fact[] {
         {run.workflow}
       </Anchor>,
     ],
-    ["release", <code key="release" title={run.release}>{shortDigest(run.release)}</code>],
+    [
+      "release",
+      <code key="release" title={run.release}>
+        {shortDigest(run.release)}
+      </code>,
+    ],
     ["region", run.region],
     ["started by", run.startedBy],
     ["started", start && moment(start)],

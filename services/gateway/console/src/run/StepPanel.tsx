@@ -52,7 +52,11 @@ export function StepPanel({ workspace, runId, declared, state, parameters, steps
           <Stack>
             {state.failure && <FailureView failure={state.failure} title={`Step ${declared.name} failed`} />}
             <Facts facts={stepFacts(declared, state)} />
-            <Section title="Inputs" facts={inputFacts(declared, parameters, steps)} none="This step has no inputs." />
+            <Section
+              title="Inputs"
+              facts={inputFacts(declared, parameters, steps)}
+              none="This step has no inputs."
+            />
             <Attempts attempts={state.attempts} settled={state.failure !== undefined} />
           </Stack>
         </Tabs.Panel>
@@ -60,12 +64,19 @@ export function StepPanel({ workspace, runId, declared, state, parameters, steps
           <Stack gap="sm">
             {outputs.length === 0 && <Text c="dimmed">No outputs yet.</Text>}
             {outputs.map(([output, artifact]) => (
-              <ArtifactView key={output} name={output} artifact={artifact} place={{ workspace, runId, step: declared.name, output }} />
+              <ArtifactView
+                key={output}
+                name={output}
+                artifact={artifact}
+                place={{ workspace, runId, step: declared.name, output }}
+              />
             ))}
           </Stack>
         </Tabs.Panel>
         <Tabs.Panel value="log">
-          {newest && <AttemptLog workspace={workspace} runId={runId} step={declared.name} attempts={state.attempts} />}
+          {newest && (
+            <AttemptLog workspace={workspace} runId={runId} step={declared.name} attempts={state.attempts} />
+          )}
         </Tabs.Panel>
       </Tabs>
     </Stack>
@@ -154,7 +165,10 @@ function AttemptLog({ workspace, runId, step, attempts }: AttemptLogProps) {
           size="xs"
           w={220}
           allowDeselect={false}
-          data={attempts.map(({ number, status }) => ({ value: String(number), label: `${number} (${status})` }))}
+          data={attempts.map(({ number, status }) => ({
+            value: String(number),
+            label: `${number} (${status})`,
+          }))}
           value={String(attempt)}
           onChange={(value) => setChosen(Number(value))}
         />

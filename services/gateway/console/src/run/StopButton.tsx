@@ -13,7 +13,8 @@ export function StopButton({ workspace, run }: { workspace: string; run: Run }) 
   const [asking, setAsking] = useState(false);
   const [reason, setReason] = useState("");
   const stop = useMutation({
-    mutationFn: () => scheduler.stopRun({ workspace, runId: run.runId, reason: reason || "stopped in the console" }, until()),
+    mutationFn: () =>
+      scheduler.stopRun({ workspace, runId: run.runId, reason: reason || "stopped in the console" }, until()),
     onSuccess: () => {
       setAsking(false);
       announceDone("The run is being stopped.");
@@ -21,7 +22,13 @@ export function StopButton({ workspace, run }: { workspace: string; run: Run }) 
   });
   return (
     <>
-      <Button color="red" variant="light" leftSection={<IconHandStop size={16} aria-hidden />} disabled={run.status === "stopping"} onClick={() => setAsking(true)}>
+      <Button
+        color="red"
+        variant="light"
+        leftSection={<IconHandStop size={16} aria-hidden />}
+        disabled={run.status === "stopping"}
+        onClick={() => setAsking(true)}
+      >
         {run.status === "stopping" ? "Stopping…" : "Stop"}
       </Button>
       <Confirm
@@ -34,8 +41,16 @@ export function StopButton({ workspace, run }: { workspace: string; run: Run }) 
         error={stop.error}
         onConfirm={() => stop.mutate()}
       >
-        <Text size="sm">Running steps are asked to end, and killed when they do not. What is finished stays in the record. A stopped run cannot go on.</Text>
-        <TextInput label="Reason" description="For the record" value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
+        <Text size="sm">
+          Running steps are asked to end, and killed when they do not. What is finished stays in the record. A
+          stopped run cannot go on.
+        </Text>
+        <TextInput
+          label="Reason"
+          description="For the record"
+          value={reason}
+          onChange={(event) => setReason(event.currentTarget.value)}
+        />
       </Confirm>
     </>
   );

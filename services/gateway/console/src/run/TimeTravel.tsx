@@ -24,7 +24,12 @@ export function TimeTravel({ events, shown, onShow, atNewest }: Props) {
   return (
     <Stack gap={6} role="group" aria-label="Time travel">
       <Group gap="xs" wrap="nowrap">
-        <ActionIcon variant="default" aria-label="Previous event" disabled={shown <= 1} onClick={() => show(shown - 1)}>
+        <ActionIcon
+          variant="default"
+          aria-label="Previous event"
+          disabled={shown <= 1}
+          onClick={() => show(shown - 1)}
+        >
           <IconChevronLeft size={16} aria-hidden />
         </ActionIcon>
         <Slider
@@ -39,14 +44,30 @@ export function TimeTravel({ events, shown, onShow, atNewest }: Props) {
           thumbProps={{ "aria-valuetext": event ? `Event ${shown} of ${last}: ${title(event)}` : undefined }}
           onChange={show}
         />
-        <ActionIcon variant="default" aria-label="Next event" disabled={shown >= last} onClick={() => show(shown + 1)}>
+        <ActionIcon
+          variant="default"
+          aria-label="Next event"
+          disabled={shown >= last}
+          onClick={() => show(shown + 1)}
+        >
           <IconChevronRight size={16} aria-hidden />
         </ActionIcon>
-        <Button size="compact-sm" variant={atNewest ? "light" : "filled"} disabled={atNewest} leftSection={<IconPlayerTrackNext size={14} aria-hidden />} onClick={() => onShow(undefined)}>
+        <Button
+          size="compact-sm"
+          variant={atNewest ? "light" : "filled"}
+          disabled={atNewest}
+          leftSection={<IconPlayerTrackNext size={14} aria-hidden />}
+          onClick={() => onShow(undefined)}
+        >
           Newest
         </Button>
       </Group>
-      <Text size="sm" c="dimmed" className="number" aria-live="polite">
+      <Text size="sm" c="dimmed" className="number anywhere" aria-live="polite">
+        {!atNewest && (
+          <Text span c="violet" fw={600} inherit>
+            As it was, not as it is now.{" "}
+          </Text>
+        )}
         Event {shown} of {last}
         {event && `: ${title(event)}${detail(event) ? ` · ${detail(event)}` : ""}`}
         {time && ` · ${clockTime(time)}`}

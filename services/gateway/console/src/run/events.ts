@@ -19,6 +19,7 @@ export function detail(event: RecordedEvent): string {
   if (typeof data.attempt === "number" && data.attempt > 1) parts.push(`attempt ${data.attempt}`);
   if (typeof data.explanation === "string") parts.push(data.explanation);
   else if (typeof data.reason === "string") parts.push(data.reason);
-  if (typeof data.failure === "object" && data.failure !== null && "message" in data.failure) parts.push(String(data.failure.message));
+  if (typeof data.failure === "object" && data.failure !== null && "message" in data.failure)
+    parts.push(String(data.failure.message));
   return parts.filter((part) => part !== "").join(" · ");
 }

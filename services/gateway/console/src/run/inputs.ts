@@ -6,7 +6,11 @@ import { inline, plain, type Plain } from "../parts/values";
 
 type Steps = ReadonlyMap<string, RunStep>;
 
-export function inputFacts(step: Step, parameters: Record<string, unknown>, steps: Steps): [string, string][] {
+export function inputFacts(
+  step: Step,
+  parameters: Record<string, unknown>,
+  steps: Steps,
+): [string, string][] {
   return Object.entries(step.inputs).map(([name, binding]) => [name, describe(binding, parameters, steps)]);
 }
 

@@ -22,7 +22,8 @@ export function useShownRun(workspace: string, live: RunState, version: number |
   if (run === undefined) throw new Error("there is nothing to show before the first message");
   const replay = useQuery({
     queryKey: [workspace, "replay", run.runId, version],
-    queryFn: ({ signal }) => recorder.replayRun({ workspace, runId: run.runId, version: BigInt(version ?? 0) }, until(signal)),
+    queryFn: ({ signal }) =>
+      recorder.replayRun({ workspace, runId: run.runId, version: BigInt(version ?? 0) }, until(signal)),
     enabled: version !== undefined,
     placeholderData: keepPreviousData,
     staleTime: Infinity, // the past does not change

@@ -34,7 +34,10 @@ export function byName(steps: readonly RunStep[]): ReadonlyMap<string, RunStep> 
   return new Map(steps.map((step) => [step.name, step]));
 }
 
-function merged(known: ReadonlyMap<string, RunStep>, changed: readonly RunStep[]): ReadonlyMap<string, RunStep> {
+function merged(
+  known: ReadonlyMap<string, RunStep>,
+  changed: readonly RunStep[],
+): ReadonlyMap<string, RunStep> {
   return new Map([...known, ...byName(changed)]);
 }
 

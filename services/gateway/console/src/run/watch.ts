@@ -28,12 +28,20 @@ export function useWatchedRun(workspace: string, runId: string): Watched {
   return watched;
 }
 
-async function follow(workspace: string, runId: string, signal: AbortSignal, show: (watched: Watched) => void): Promise<void> {
+async function follow(
+  workspace: string,
+  runId: string,
+  signal: AbortSignal,
+  show: (watched: Watched) => void,
+): Promise<void> {
   let state = NOTHING;
   let pause = FIRST_PAUSE_MS;
   while (!signal.aborted) {
     try {
-      for await (const message of recorder.watchRun({ workspace, runId, afterVersion: newest(state) }, { signal })) {
+      for await (const message of recorder.watchRun(
+        { workspace, runId, afterVersion: newest(state) },
+        { signal },
+      )) {
         state = apply(state, message);
         pause = FIRST_PAUSE_MS;
         show({ state, connection: "live", error: undefined });
