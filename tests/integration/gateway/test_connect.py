@@ -89,7 +89,7 @@ async def test_the_backend_gets_token_trace_and_deadline(
     assert call.metadata["authorization"] == headers["authorization"]
     assert call.metadata["traceparent"] == trace
     assert call.seconds_left is not None
-    assert 4 < call.seconds_left <= 5
+    assert 4 < call.seconds_left < 5.5  # gRPC rounds up what is left
 
 
 async def test_a_deadline_that_passes_is_told(browser: httpx.AsyncClient, backend: Backend) -> None:

@@ -49,7 +49,7 @@ async def test_the_caller_stays_the_caller(ports: Ports, backend: Backend) -> No
     (call,) = backend.calls
     assert call.metadata["authorization"] == f"Bearer {own}"
     assert call.seconds_left is not None
-    assert 4 < call.seconds_left <= 5
+    assert 4 < call.seconds_left < 5.5  # gRPC rounds up what is left
 
 
 async def test_an_error_of_a_service_arrives_whole(door: grpc.aio.Channel, backend: Backend) -> None:
