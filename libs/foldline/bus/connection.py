@@ -92,10 +92,8 @@ class Connection:
                 try:
                     await self._open(lost)
                 except LOST as error:
-                    # "No servers available" says less than what the client met on the way there.
-                    if self._error is None or not isinstance(error, NoServersError):
-                        self._error = error
-                    log.debug("bus_unreachable", error=_text(self._error))
+                    self._note(error)
+                    log.debug("bus_unreachable", error=_text(error))
                     await self._close()
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
@@ -127,7 +125,7 @@ class Connection:
             lost.set()
 
         async def failed(error: Exception) -> None:
-            self._error = error
+            self._note(error)
 
         # Kept before it connects: a client whose connect fails must be closed, too.
         self._client = Client()
@@ -157,6 +155,11 @@ class Connection:
             await client.close()
         except LOST as error:
             log.debug("bus_close_failed", error=_text(error))
+
+    def _note(self, error: Exception) -> None:
+        """Keep the error that says most: a refused token shows as a reset connection, too, now and then."""
+        if self._error is None or not isinstance(error, NoServersError | OSError):
+            self._error = error
 
     async def _tell(self) -> None:
         for callback in list(self._callbacks):

@@ -44,6 +44,10 @@ class Proxy:
             client_out.close()
             return
         server_in, server_out = await asyncio.open_connection(LOOPBACK, self._port)
+        if self._refusing:  # since we looked
+            client_out.close()
+            server_out.close()
+            return
         self._writers |= {client_out, server_out}
         doomed = asyncio.Event()
         try:
