@@ -81,7 +81,8 @@ async def test_readers_and_streams_survive_a_restart(bus: JetStreamBus, own_nats
     await restart(own_nats)
     await kept(bus, b"after")
 
-    await until(lambda: inbox.bodies == [b"before", b"after"])
+    # Longer than a reader waits before it takes the server's silence for a fault.
+    await until(lambda: inbox.bodies == [b"before", b"after"], timeout=30)
 
 
 async def test_wiped_storage_is_declared_again(bus: JetStreamBus, own_nats: Nats, tmp_path: Path) -> None:
@@ -93,7 +94,8 @@ async def test_wiped_storage_is_declared_again(bus: JetStreamBus, own_nats: Nats
     await restart(own_nats, wipe=tmp_path / "nats" / "storage")
     await kept(bus, b"after")
 
-    await until(lambda: inbox.bodies == [b"before", b"after"])
+    # Longer than a reader waits before it takes the server's silence for a fault.
+    await until(lambda: inbox.bodies == [b"before", b"after"], timeout=30)
     await bus.park(Message(FACT, b"x"), "reason")
     assert len(await bus.parked(10)) == 1
 
@@ -201,7 +203,7 @@ async def test_a_server_that_never_answers_is_unavailable(monkeypatch: pytest.Mo
 
 
 async def test_a_wrong_token_is_named(own_nats: Nats, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jetstream, "_START_SECONDS", 1.0)
+    monkeypatch.setattr(jetstream, "_START_SECONDS", 5.0)
     url = own_nats.server.url.replace("nats://", "nats://not-")
 
     with pytest.raises(FoldlineError, match="Authorization"):
