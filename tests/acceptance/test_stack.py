@@ -14,16 +14,27 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from tests.acceptance.installation import Installation, foldline, installed
+from tests.acceptance.installation import EXAMPLES, Installation, foldline, installed
+from tests.servers import Running
 from tests.waiting import until_sync
 
 from foldline.cli.stack.ports import LOOPBACK
+from foldline.cli.stack.postgres import EmbeddedPostgres
 
 NAMES = {"postgres", "nats", "registry", "scheduler", "executor", "recorder", "gateway"}
 
 
 def pids(installation: Installation) -> dict[str, int]:
     return {one["name"]: one["pid"] for one in installation.status()["processes"]}
+
+
+def has_ended(pid: int) -> bool:
+    """Gone, or waiting only for its parent to ask how it ended."""
+    return not psutil.pid_exists(pid) or bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+
+
+def restarts(installation: Installation) -> dict[str, int]:
+    return {one["name"]: one["restarts"] for one in installation.status()["processes"]}
 
 
 def test_seven_processes_run(platform: Installation) -> None:
@@ -111,7 +122,7 @@ def test_down_without_an_installation_is_no_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_a_killed_process_is_back_and_the_platform_answers(own_platform: Installation, name: str) -> None:
-    before = own_platform.process(name)
+    before, others = own_platform.process(name), restarts(own_platform)
 
     os.kill(before["pid"], signal.SIGKILL)
 
@@ -120,8 +131,9 @@ def test_a_killed_process_is_back_and_the_platform_answers(own_platform: Install
         return bool(now["phase"] == "running" and now["pid"] != before["pid"])
 
     until_sync(is_back, timeout=10)
-    assert own_platform.process(name)["restarts"] == before["restarts"] + 1
     until_sync(lambda: own_platform.call("workspace", "list").code == 0, timeout=30)
+    # The others wait for it; nobody else had to start again.
+    assert restarts(own_platform) == others | {name: others[name] + 1}
 
 
 def test_down_ends_every_process_and_up_finds_everything_again(tmp_path: Path) -> None:
@@ -192,11 +204,34 @@ def test_everything_dies_with_a_killed_supervisor(tmp_path: Path) -> None:
         assert installation.status()["phase"] == "ready"
 
 
-def test_existing_servers_are_used_when_they_are_given(platform: Installation, tmp_path: Path) -> None:
-    ports = json.loads(platform.home.ports.read_text())
-    token = (platform.home.nats / "token").read_text().strip()
-    nats = f"nats://{token}@{LOOPBACK}:{ports['nats']}"
+def test_existing_servers_are_used_when_they_are_given(
+    own_postgres: Running[EmbeddedPostgres], nats_server: str, tmp_path: Path
+) -> None:
+    servers = ("--postgres", own_postgres.server.dsn(), "--nats", nats_server)
 
-    # The same database twice would be one platform with two of everything; NATS alone is enough to see it.
-    with installed(tmp_path / "home", "--nats", nats) as installation:
-        assert "nats" not in {one["name"] for one in installation.status()["processes"]}
+    with installed(tmp_path / "home", *servers) as installation:
+        assert {one["name"] for one in installation.status()["processes"]} == NAMES - {"postgres", "nats"}
+        record = installation.run(installation.release(EXAMPLES / "hello" / "hello.py"))
+
+    assert record["run"]["status"] == "completed"
+
+
+def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    refused = foldline("up", "--home", str(tmp_path / "file" / "home"))
+
+    assert refused.code == 1
+    assert f"{tmp_path / 'file' / 'home'} cannot be used" in refused.err
+
+
+def test_ctrl_c_ends_everything_in_good_order(tmp_path: Path) -> None:
+    with installed(tmp_path / "a home") as installation:
+        status = installation.status()
+        os.kill(status["supervisor"]["pid"], signal.SIGINT)
+        until_sync(
+            lambda: not psutil.pid_exists(status["supervisor"]["pid"]) or _is_zombie(status), timeout=30
+        )
+
+    assert not [one["pid"] for one in status["processes"] if psutil.pid_exists(one["pid"])]
+    assert "database system is shut down" in installation.home.log("postgres").read_text()

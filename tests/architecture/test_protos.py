@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ def test_buf_finds_nothing_to_say() -> None:
 
 
 def test_nothing_is_broken_for_those_who_have_the_protos_of_main() -> None:
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
     if run("git", "rev-parse", "--verify", "--quiet", "main^{commit}").returncode != 0:
         pytest.skip("there is no branch main to compare with")
 

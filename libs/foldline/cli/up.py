@@ -81,7 +81,11 @@ def up(folder: Path, *, detach: bool, is_json: bool, **wishes: Any) -> None:
 @as_json
 def down(folder: Path, *, is_json: bool) -> None:
     """Stop the platform: the services first, then NATS and Postgres."""
-    was_running = detached.stop(Home(folder))
+    try:
+        was_running = detached.stop(Home(folder))
+    except PermissionError:
+        click.echo(f"what runs in {folder} belongs to another user", err=True)
+        sys.exit(1)
     if is_json:
         click.echo(msgspec.json.encode({"home": str(folder), "was_running": was_running}).decode())
     else:

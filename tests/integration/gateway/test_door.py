@@ -15,6 +15,8 @@ from tests.integration.gateway.callers import EVERYWHERE, token
 
 from foldline.api.recorder.v1 import recorder_service_pb2 as recorder
 from foldline.api.recorder.v1.recorder_service_pb2_grpc import RecorderServiceStub
+from foldline.api.registry.v1 import workflow_service_pb2 as workflows
+from foldline.api.registry.v1.workflow_service_pb2_grpc import WorkflowServiceStub
 from foldline.chassis import rpc
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.wire import failures
@@ -108,3 +110,12 @@ async def test_reflection_shows_every_service(ports: Ports) -> None:
     names = await asyncio.to_thread(ask)
 
     assert {method.service for method in METHODS.values()} <= names
+
+
+async def test_a_bundle_of_16_mib_passes(door: grpc.aio.Channel, backend: Backend) -> None:
+    bundle = bytes(16 * 1024 * 1024)
+    request = workflows.CreateReleaseRequest(workspace="lab", bundle=bundle)
+
+    await WorkflowServiceStub(door).CreateRelease(request)
+
+    assert backend.calls[0].request.bundle == bundle

@@ -43,9 +43,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = 0
 
     def place(self) -> Home:
-        """The home, created where it is missing."""
+        """The home, created where it is missing. Raises StartFailed where that is not possible."""
         home = Home(Path(self.home).absolute())
-        home.create()
+        try:
+            home.create()
+        except OSError as error:
+            raise StartFailed(f"{home.folder} cannot be used: {error}") from error
         return home
 
 
