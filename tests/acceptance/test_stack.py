@@ -229,9 +229,7 @@ def test_ctrl_c_ends_everything_in_good_order(tmp_path: Path) -> None:
     with installed(tmp_path / "a home") as installation:
         status = installation.status()
         os.kill(status["supervisor"]["pid"], signal.SIGINT)
-        until_sync(
-            lambda: not psutil.pid_exists(status["supervisor"]["pid"]) or _is_zombie(status), timeout=30
-        )
+        until_sync(lambda: has_ended(status["supervisor"]["pid"]), timeout=30)
 
     assert not [one["pid"] for one in status["processes"] if psutil.pid_exists(one["pid"])]
     assert "database system is shut down" in installation.home.log("postgres").read_text()
