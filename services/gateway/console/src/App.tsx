@@ -17,7 +17,7 @@ import { WorkflowPage } from "./pages/WorkflowPage";
 import { WorkflowsPage } from "./pages/WorkflowsPage";
 import { isPassing } from "./problems/problem";
 import { useToken } from "./session/token";
-import { theme } from "./theme";
+import { contrast, theme } from "./theme";
 
 const RETRIES = 3;
 
@@ -32,7 +32,7 @@ const queries = new QueryClient({
 
 export function App() {
   return (
-    <MantineProvider theme={theme} defaultColorScheme="auto">
+    <MantineProvider theme={theme} cssVariablesResolver={contrast} defaultColorScheme="auto">
       <Notifications position="bottom-right" />
       <QueryClientProvider client={queries}>
         <BrowserRouter>

@@ -10,11 +10,16 @@ export function Legend({ counts }: { counts: ReadonlyMap<string, number> }) {
         const Icon = look.icon;
         const count = counts.get(status) ?? 0;
         return (
-          <Group key={status} gap={6} role="listitem" title={look.meaning} opacity={count === 0 ? 0.55 : 1}>
+          <Group key={status} gap={6} role="listitem" title={look.meaning}>
             <ThemeIcon size={18} radius="sm" variant="light" color={look.color}>
               <Icon size={13} aria-hidden />
             </ThemeIcon>
-            <Text size="xs" className="number">
+            <Text
+              size="xs"
+              className="number"
+              c={count === 0 ? "dimmed" : undefined}
+              fw={count === 0 ? 400 : 600}
+            >
               {status} {count > 0 ? count : <VisuallyHidden>0</VisuallyHidden>}
             </Text>
           </Group>

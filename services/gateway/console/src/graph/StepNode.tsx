@@ -1,4 +1,5 @@
 // A step in the graph: a button, so that keyboard and screen readers reach it.
+import { VisuallyHidden } from "@mantine/core";
 import { Handle, type Node, type NodeProps, Position } from "@xyflow/react";
 
 import { lookOfStep } from "../parts/statuses";
@@ -21,7 +22,7 @@ export type StepNodeType = Node<StepNodeData, "step">;
 export function StepNode({ data }: NodeProps<StepNodeType>) {
   const look = lookOfStep(data.status);
   const Icon = look.icon;
-  const label = data.status === "" ? `Step ${data.name}` : `Step ${data.name}: ${data.status}`;
+  const name = data.status === "" ? `Step ${data.name}` : `Step ${data.name}: ${data.status}`;
   return (
     <>
       <Handle type="target" position={Position.Top} className={classes.handle} />
@@ -36,13 +37,13 @@ export function StepNode({ data }: NodeProps<StepNodeType>) {
             "--tint": `var(--mantine-color-${look.color}-light)`,
           } as React.CSSProperties
         }
-        aria-label={label}
         aria-pressed={data.onChoose === undefined ? undefined : data.chosen}
         onClick={() => data.onChoose?.(data.name)}
       >
         {data.status !== "" && (
           <Icon size={20} aria-hidden className={`${classes.icon} ${look.moving ? badge.moving : ""}`} />
         )}
+        <VisuallyHidden>{name}, </VisuallyHidden>
         <span className={classes.words}>
           <span className={classes.title}>{data.title || data.name}</span>
           <span className={classes.note}>{data.note || data.kind}</span>

@@ -22,12 +22,12 @@ import classes from "./Shell.module.css";
 export function Shell() {
   const workspace = useWorkspace();
   return (
-    <AppShell header={{ height: 56 }} padding={{ base: "md", md: "xl" }}>
+    <AppShell header={{ height: { base: 100, sm: 56 } }} padding={{ base: "md", md: "xl" }}>
       <a href="#content" className="skip-link">
         Skip to content
       </a>
       <AppShell.Header>
-        <Group h="100%" px="md" justify="space-between" wrap="nowrap">
+        <Group h="100%" px="md" justify="space-between" gap="xs">
           <Group gap="lg" wrap="nowrap">
             <Anchor
               component={Link}

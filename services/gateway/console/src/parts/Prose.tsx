@@ -22,6 +22,8 @@ const COMPONENTS: React.ComponentProps<typeof Markdown>["components"] = {
   h1: ({ children }) => <h3>{children}</h3>,
   h2: ({ children }) => <h4>{children}</h4>,
   h3: ({ children }) => <h5>{children}</h5>,
+  // A table without a title has an empty head cell, which screen readers stumble over.
+  th: ({ children }) => (children ? <th>{children}</th> : <td />),
   a: ({ href, children }) => (
     <a href={href} target="_blank" rel="noreferrer noopener">
       {children}

@@ -1,5 +1,5 @@
 // The events of a run; each can be chosen to see the run as of it.
-import { Badge, Group, Stack, Text, UnstyledButton } from "@mantine/core";
+import { Badge, Group, Stack, Text, UnstyledButton, VisuallyHidden } from "@mantine/core";
 import { useEffect, useRef } from "react";
 
 import type { RecordedEvent } from "../api/foldline/api/event/v1/recorded_pb";
@@ -59,10 +59,12 @@ function Row({
     <UnstyledButton
       className={classes.row}
       aria-current={current ? "step" : undefined}
-      aria-label={`Event ${event.version}: ${title(event)}${about ? `, ${about}` : ""}`}
       onClick={() => onShow(Number(event.version))}
     >
-      <span className={classes.version}>{String(event.version)}</span>
+      <span className={classes.version}>
+        <VisuallyHidden>Event </VisuallyHidden>
+        {String(event.version)}
+      </span>
       <span className={classes.time}>{time && clockTime(time)}</span>
       <span className={classes.words}>
         <span>{title(event)}</span> <span className={classes.detail}>{about}</span>

@@ -21,7 +21,7 @@ export function RunPanel({ run, graph }: { run: Run; graph: Graph }) {
       <Facts facts={runFacts(run)} />
       {parameters.length > 0 && (
         <Stack gap={4}>
-          <Title order={3} size="h6">
+          <Title order={2} size="h6">
             Parameters
           </Title>
           <Facts facts={parameters.map(([name, value]): Fact => [name, inline(value)])} />
@@ -29,7 +29,7 @@ export function RunPanel({ run, graph }: { run: Run; graph: Graph }) {
       )}
       {outputs.length > 0 && (
         <Stack gap="sm">
-          <Title order={3} size="h6">
+          <Title order={2} size="h6">
             Results
           </Title>
           {outputs.map(([name, artifact]) => (
