@@ -11,7 +11,7 @@ import foldline as fl
 
 
 @fl.step(title="Greet")
-def greet(subject: str, count: int) -> list:
+def greet(subject: str, count: int) -> list[str]:
     """Say it as often as asked for."""
     words = [f"hello {subject} {number}" for number in range(1, count + 1)]
     print("\n".join(words))
@@ -19,7 +19,7 @@ def greet(subject: str, count: int) -> list:
 
 
 @fl.step(title="Hold", grace=2)
-def hold(words: list) -> int:
+def hold(words: list[str]) -> int:
     """Hold on until somebody says stop."""
     print(f"holding {len(words)} words", flush=True)
     time.sleep(600)
@@ -27,7 +27,7 @@ def hold(words: list) -> int:
 
 
 @fl.step(title="Break", retry=fl.Retry(max_attempts=2, delay=0.01))
-def break_it(words: list) -> int:
+def break_it(words: list[str]) -> int:
     print("about to break")
     raise LookupError(f"no place for {words[0]}")
 
@@ -38,12 +38,12 @@ def held(
     count: int = fl.param(3, ge=1, le=10, title="How often"),
     mood: Literal["good", "bad"] = fl.param("good", title="Mood"),
     loud: bool = fl.param(False, title="Loud"),
-):
+) -> object:
     """Greets, then waits to be stopped."""
     return {"held": hold(greet(subject, count))}
 
 
 @fl.workflow(title="Broken")
-def broken():
+def broken() -> object:
     """Fails at its second step."""
     return {"broken": break_it(greet("world", 2))}

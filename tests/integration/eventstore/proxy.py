@@ -39,12 +39,15 @@ class Proxy:
             for writer in list(self._writers):
                 writer.close()
 
+    def _is_refusing(self) -> bool:
+        return self._refusing
+
     async def serve(self, client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
-        if self._refusing:
+        if self._is_refusing():
             client_out.close()
             return
         server_in, server_out = await asyncio.open_connection(LOOPBACK, self._port)
-        if self._refusing:  # since we looked
+        if self._is_refusing():  # since we looked
             client_out.close()
             server_out.close()
             return
