@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from tests.acceptance.browser import PATIENCE_MS, chromium, new_page
 from tests.acceptance.installation import EXAMPLES, Installation
+from tests.waiting import until_sync
 
 pytestmark = pytest.mark.browser
 
@@ -219,6 +222,25 @@ def test_a_run_is_watched_live_and_stopped(page: Page, platform: Installation) -
     assert record["run"]["status"] == "stopped"
     assert record["run"]["parameters"]["loud"] is True
     assert "seen enough" in platform.call("history", run_id).out
+
+
+def test_the_page_goes_on_after_the_gateway_was_killed(page: Page, platform: Installation) -> None:
+    form = open_workflow(page, "held")
+    form.get_by_role("textbox", name="Subject").fill("survivor")
+    start(page)
+    has_status(page, "hold", "running")
+    killed = platform.process("gateway")["pid"]
+    os.kill(killed, signal.SIGKILL)
+    until_sync(lambda: platform.process("gateway")["pid"] not in {killed, None, 0}, 60)
+
+    run_id = page.url.partition("/runs/")[2].partition("?")[0]
+
+    def stopped() -> bool:
+        return platform.call("stop", run_id).code == 0
+
+    until_sync(stopped, 60)
+    has_status(page, "hold", "stopped")
+    expect(page.get_by_text("Not live at the moment")).to_have_count(0)
 
 
 def test_a_failed_step_shows_its_traceback_and_the_log_of_each_attempt(page: Page) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeVar
 
+from connectrpc.code import Code
+from connectrpc.errors import ConnectError
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
@@ -36,7 +38,11 @@ class JsonCodec:
 
     def encode(self, message: Reply) -> bytes:
         parsed = message.type.FromString(message.content)
-        return json_format.MessageToJson(parsed, indent=None, ensure_ascii=False).encode()
+        try:
+            return json_format.MessageToJson(parsed, indent=None, ensure_ascii=False).encode()
+        except json_format.SerializeToJsonError as error:
+            words = f"JSON cannot say this reply, ask for application/proto instead: {error}"
+            raise ConnectError(Code.INTERNAL, words) from error
 
     def decode(self, data: bytes | bytearray, message_class: type[M]) -> M:
         return json_format.Parse(bytes(data) or b"{}", message_class())

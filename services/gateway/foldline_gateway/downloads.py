@@ -10,9 +10,11 @@ nothing is guessed, and nothing may run scripts.
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from contextlib import aclosing
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
+from typing import Any
 from urllib.parse import parse_qs
 
 import grpc
@@ -44,9 +46,19 @@ class Downloads:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del receive  # no route has a body
+        started = False
+
+        async def watched(message: MutableMapping[str, Any]) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
         try:
-            await self._route(scope, send)
+            await self._route(scope, watched)
         except (FoldlineError, grpc.aio.AioRpcError) as error:
+            if started:
+                # Too late for words: the connection breaks, and the client knows that something is missing.
+                raise
             await answers.json(send, *statuses.to_http(error))
 
     async def _route(self, scope: Scope, send: Send) -> None:

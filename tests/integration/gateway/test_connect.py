@@ -159,6 +159,21 @@ async def test_a_mistyped_field_is_named(browser: httpx.AsyncClient) -> None:
     assert "rum_id" in reply.json()["message"]
 
 
+async def test_a_reply_that_json_cannot_say_is_explained(
+    browser: httpx.AsyncClient, backend: Backend
+) -> None:
+    async def infinite(_request: Any, _context: Any) -> recorder.GetRunResponse:
+        reply = recorder.GetRunResponse()
+        reply.run.parameters.update({"loss": float("inf")})
+        return reply
+
+    backend.answer(RUNS + "GetRun", infinite)
+    reply = await browser.post(RUNS + "GetRun", json=LAB, headers=bearer(lab="viewer"))
+
+    assert reply.json()["code"] == "internal"
+    assert "application/proto" in reply.json()["message"]
+
+
 async def test_an_unknown_rpc_is_not_found(browser: httpx.AsyncClient) -> None:
     reply = await browser.post(RUNS + "DropEverything", json={}, headers=everywhere("admin"))
 

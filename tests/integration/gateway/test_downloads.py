@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 from tests.integration.gateway.backend import RUNS, Backend
@@ -139,6 +140,20 @@ async def test_an_error_of_the_recorder_becomes_a_status(
         "reason": "OUTPUT_UNKNOWN",
         "message": "step train has no output model",
     }
+
+
+async def test_an_artifact_that_breaks_off_is_never_taken_for_whole(
+    browser: httpx.AsyncClient, backend: Backend
+) -> None:
+    async def broken(_request: Any, context: Any) -> AsyncIterator[recorder.ReadArtifactResponse]:
+        artifact = Artifact(digest=DIGEST, encoding="file", size_bytes=100)
+        yield recorder.ReadArtifactResponse(artifact=artifact, chunk=b"only this")
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "the store went away")
+
+    backend.stream(RUNS + "ReadArtifact", broken)
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await browser.get(PLACE, headers=bearer(lab="viewer"))
 
 
 async def test_a_log_is_downloaded_as_text(browser: httpx.AsyncClient, backend: Backend) -> None:

@@ -1,16 +1,15 @@
 // The workflows of the workspace: what is ready, what is missing, how the newest run went.
-import { Anchor, Badge, Group, Paper, Stack, Table, Text } from "@mantine/core";
+import { Anchor, Badge, Paper, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 
 import type { Workflow } from "../api/foldline/api/registry/v1/workflow_service_pb";
-import { Ago } from "../parts/Ago";
 import { Empty } from "../parts/Empty";
 import { Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
-import { StatusBadge } from "../parts/StatusBadge";
 import { TextLink } from "../parts/TextLink";
-import { recorder, until, workflows } from "../session/clients";
+import { until, workflows } from "../session/clients";
+import { NewestRun, type RecentRuns, useRecentRuns } from "./NewestRun";
 import { useWorkspace } from "./params";
 
 const REFRESH_MS = 5_000;
@@ -34,7 +33,7 @@ export function WorkflowsPage() {
             </Empty>
           ) : (
             <Paper p="xs">
-              <WorkflowsTable workflows={found} />
+              <WorkflowsTable workspace={workspace} workflows={found} />
             </Paper>
           )
         }
@@ -54,7 +53,8 @@ async function listAll(workspace: string, signal: AbortSignal): Promise<Workflow
   return found;
 }
 
-function WorkflowsTable({ workflows }: { workflows: Workflow[] }) {
+function WorkflowsTable({ workspace, workflows }: { workspace: string; workflows: Workflow[] }) {
+  const recent = useRecentRuns(workspace);
   return (
     <Table.ScrollContainer minWidth={640}>
       <Table verticalSpacing="sm" highlightOnHover aria-label="Workflows">
@@ -69,7 +69,7 @@ function WorkflowsTable({ workflows }: { workflows: Workflow[] }) {
         </Table.Thead>
         <Table.Tbody>
           {workflows.map((workflow) => (
-            <Row key={workflow.name} workflow={workflow} />
+            <Row key={workflow.name} workflow={workflow} recent={recent} />
           ))}
         </Table.Tbody>
       </Table>
@@ -77,7 +77,7 @@ function WorkflowsTable({ workflows }: { workflows: Workflow[] }) {
   );
 }
 
-function Row({ workflow }: { workflow: Workflow }) {
+function Row({ workflow, recent }: { workflow: Workflow; recent: RecentRuns }) {
   const address = `/w/${workflow.workspace}/workflows/${workflow.name}`;
   return (
     <Table.Tr>
@@ -98,7 +98,7 @@ function Row({ workflow }: { workflow: Workflow }) {
         <Readiness missing={workflow.missing} />
       </Table.Td>
       <Table.Td>
-        <NewestRun workspace={workflow.workspace} workflow={workflow.name} />
+        <NewestRun workspace={workflow.workspace} workflow={workflow.name} recent={recent} />
       </Table.Td>
       <Table.Td>{workflow.region}</Table.Td>
     </Table.Tr>
@@ -117,43 +117,5 @@ export function Readiness({ missing }: { missing: string[] }) {
     <Badge color="orange" variant="light" tt="none" title={`Not set: ${missing.join(", ")}`}>
       needs {missing.join(", ")}
     </Badge>
-  );
-}
-
-function NewestRun({ workspace, workflow }: { workspace: string; workflow: string }) {
-  const query = useQuery({
-    queryKey: [workspace, "runs", "newest", workflow],
-    queryFn: ({ signal }) => recorder.listRuns({ workspace, workflow, pageSize: 1 }, until(signal)),
-    refetchInterval: REFRESH_MS,
-  });
-  const run = query.data?.runs[0];
-  if (query.isError) {
-    return (
-      <Text size="sm" c="red">
-        not known: {query.error.message}
-      </Text>
-    );
-  }
-  if (run === undefined) {
-    return (
-      <Text size="sm" c="dimmed">
-        {query.isSuccess ? "never run" : "…"}
-      </Text>
-    );
-  }
-  return (
-    <Group gap="xs" wrap="nowrap">
-      <Anchor
-        component={Link}
-        to={`/w/${workspace}/runs/${run.runId}`}
-        underline="never"
-        aria-label={`Newest run of ${workflow}: ${run.status}`}
-      >
-        <StatusBadge status={run.status} of="run" />
-      </Anchor>
-      <Text size="sm" c="dimmed">
-        <Ago time={run.createTime} />
-      </Text>
-    </Group>
   );
 }
