@@ -37,7 +37,9 @@ class FolderStore:
 
     async def put_bytes(self, content: bytes) -> str:
         digest = digests.of_bytes(content)
-        await self._call(digest, self._put_bytes, self._root / key_of(digest), content)
+        target = self._root / key_of(digest)
+        if not target.is_file():
+            await self._call(digest, self._put_bytes, target, content)
         return digest
 
     async def put_file(self, path: Path, *, take: bool = False) -> tuple[str, int]:
@@ -84,9 +86,8 @@ class FolderStore:
                 yield piece
 
     def _put_bytes(self, target: Path, content: bytes) -> None:
-        if not target.is_file():
-            with self._fresh(target, _READ_ONLY) as partial:
-                partial.write_bytes(content)
+        with self._fresh(target, _READ_ONLY) as partial:
+            partial.write_bytes(content)
 
     def _put_object(self, target: Path, content: bytes) -> None:
         # Logs come every second; a power cut may take the last of them.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 from foldline.runtime.child import JOB, OUTPUTS, RESULT, WORK
 from foldline.runtime.jobs import Job, Line, Outcome, Product, StepFailure
-from foldline.runtime.pipes import pump
+from foldline.runtime.pipes import Pipe
 from foldline.runtime.warm import Child, Ended, WarmParent
 
 STREAMS = ("stdout", "stderr", "note")
@@ -87,42 +86,41 @@ class Attempt:
                 await on_lines(lines)
 
         self._since = time.monotonic()
-        reads, writes = _open_pipes()
+        pipes = [Pipe(stream) for stream in STREAMS]
         try:
-            child = await parent.start(self.job.folder, writes)
-        finally:
-            for fd in writes:
-                os.close(fd)
-        try:
-            ended = await self._accompany(parent, child, reads, sink, on_started)
+            try:
+                child = await parent.start(self.job.folder, [pipe.mouth for pipe in pipes])
+            finally:
+                for pipe in pipes:
+                    pipe.close_mouth()
+            ended = await self._accompany(parent, child, pipes, sink, on_started)
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
+        finally:
+            for pipe in pipes:
+                pipe.close()
         seconds = self.seconds
-        outcome = await asyncio.to_thread(self._judge, ended) if self.job.outputs else self._judge(ended)
-        return dataclasses.replace(outcome, seconds=seconds, max_rss_bytes=ended.max_rss_bytes)
+        return dataclasses.replace(self._judge(ended), seconds=seconds, max_rss_bytes=ended.max_rss_bytes)
 
     async def _accompany(
         self,
         parent: WarmParent,
         child: Child,
-        reads: Sequence[int],
+        pipes: Sequence[Pipe],
         sink: Callable[[Sequence[Line]], Awaitable[None]],
         on_started: Callable[[], None] | None,
     ) -> Ended:
         """Stay with the process until it and its pipes have ended; leaving in any other way kills it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                pumps = [
-                    tasks.create_task(pump(fd, stream, sink))
-                    for fd, stream in zip(reads, STREAMS, strict=True)
-                ]
+                readers = [tasks.create_task(pipe.read(sink)) for pipe in pipes]
                 guard = tasks.create_task(self._guard(parent, child))
                 await asyncio.shield(child.started)
                 if on_started is not None and child.started.result():
                     on_started()
                 ended = await asyncio.shield(child.ended)
                 guard.cancel()
-                _, late = await asyncio.wait(pumps, timeout=_LAST_LINES_SECONDS)
+                _, late = await asyncio.wait(readers, timeout=_LAST_LINES_SECONDS)
                 for task in late:
                     task.cancel()
         finally:
@@ -160,11 +158,6 @@ class Attempt:
             return Outcome(outputs=products, reads=reads)
         failure = StepFailure(**result["failure"]) if "failure" in result else _ended_by_itself(ended.status)
         return Outcome(failure=failure, reads=reads)
-
-
-def _open_pipes() -> tuple[list[int], list[int]]:
-    pairs = [os.pipe() for _ in STREAMS]
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
 def _read_result(folder: Path) -> dict[str, Any]:

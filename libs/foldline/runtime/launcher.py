@@ -88,7 +88,7 @@ class Launcher:
 
     async def _run(self, attempt: Attempt, on_lines: OnLines, on_started: OnStarted | None) -> Outcome:
         job = attempt.job
-        await asyncio.to_thread(attempt.lay_out) if job.inputs else attempt.lay_out()
+        attempt.lay_out()
         place = (job.python, job.bundle, job.module)
         parent = self._parent(place)
         parent.waiting += 1

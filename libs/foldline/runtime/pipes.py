@@ -63,18 +63,51 @@ def _text(data: bytes, lost: int = 0) -> str:
     return f"{text} … [{lost} more bytes cut]" if lost else text
 
 
-async def pump(fd: int, stream: str, sink: Callable[[Sequence[Line]], Awaitable[None]]) -> None:
-    """Read the pipe to its end. While `sink` is busy the pipe fills and the writer has to wait."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=_READ_BYTES)
-    file = os.fdopen(fd, "rb", buffering=0)
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
-    try:
+class Pipe:
+    """A pipe whose reading end is ours and whose `mouth` is given to a child process.
+
+    Read with plain calls and not by a transport of the loop: uvloop's closes the descriptor twice, and by
+    the second time it may be somebody else's.
+    """
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+        self._fd, self.mouth = os.pipe()
+        os.set_blocking(self._fd, False)
+
+    def close_mouth(self) -> None:
+        """The child has its own by now; the pipe ends when it closes that."""
+        os.close(self.mouth)
+
+    def close(self) -> None:
+        """Only when nobody reads."""
+        os.close(self._fd)
+
+    async def read(self, sink: Callable[[Sequence[Line]], Awaitable[None]]) -> None:
+        """Give all lines to `sink`. While that is busy the pipe fills and the writer has to wait."""
         splitter = Splitter()
-        while data := await reader.read(_READ_BYTES):
-            if lines := splitter.feed(data):
-                await sink([Line(stream, text) for text in lines])
-        if lines := splitter.end():
-            await sink([Line(stream, text) for text in lines])
-    finally:
-        transport.close()
+        is_open = True
+        while is_open:
+            try:
+                data = os.read(self._fd, _READ_BYTES)
+            except BlockingIOError:
+                await self._wait()
+                continue
+            is_open = data != b""
+            if lines := splitter.feed(data) if is_open else splitter.end():
+                await sink([Line(self._stream, text) for text in lines])
+
+    async def _wait(self) -> None:
+        """Until there is something to read."""
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(self._fd, _resolve, ready)
+        try:
+            await ready
+        finally:
+            loop.remove_reader(self._fd)
+
+
+def _resolve(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)

@@ -47,6 +47,7 @@ class AttemptLog:
         self._clock = clock
         self._folder = f"logs/{key.run_id}/{key.attempt}/{key.step}"
         self._subject = subjects.log(key.run_id, key.step, key.attempt)
+        self._is_ended = False
         self._piece = bytearray()
         self._first = 1
         self._keeping = asyncio.Lock()
@@ -90,7 +91,10 @@ class AttemptLog:
             await self._write(f"{self._folder}/{first:012d}.jsonl", content)
 
     async def end(self) -> None:
-        """No more lines will come."""
+        """No more lines will come. Saying so twice does nothing."""
+        if self._is_ended:
+            return
+        self._is_ended = True
         await self.keep()
         await self._write(f"{self._folder}/end.json", _encoder.encode({"lines": self.lines}))
         await self._publish([], end=True)

@@ -47,13 +47,15 @@ class Runner:
         try:
             job = await self._prepare(work, folder)
             outcome = await self._launcher.run(job, attempt_log.add, on_started)
-            return await self._keep(outcome)
+            result, _ = await asyncio.gather(self._keep(outcome), attempt_log.end())
+            return result
         except (ArtifactError, FoldlineError, OSError) as error:
             failure = _trouble(error)
             await attempt_log.note(failure.message)
             return Result(failure=failure)
         finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            # Nobody waits for this.
+            asyncio.get_running_loop().run_in_executor(None, _remove, folder)
 
     def stop(self, work: Work, grace_seconds: float) -> bool:
         """Ask the step's process to end; False when there is none (yet, or any more)."""
@@ -126,6 +128,10 @@ class Runner:
             summary=product.summary,
             filename=product.filename,
         )
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _grace(work: Work) -> float:

@@ -183,3 +183,14 @@ async def test_a_step_goes_on_without_nats_and_its_report_comes_later(
 
         assert (await scheduler.ended(work)).kind == "succeeded"
         await until(lambda: list((here.home / "spool").iterdir()) == [], timeout=30)
+
+
+async def test_many_attempts_at_once_all_end_well(here: Site, nats_server: str, scheduler: Scheduler) -> None:
+    async with running(here, nats_server, scheduler):
+        orders = [here.work("add", inputs=inputs(a=number, b=0)) for number in range(200)]
+        for work in orders:
+            await scheduler.order(work)
+
+        values = [await scheduler.value(work) for work in orders]
+
+    assert values == list(range(200))
