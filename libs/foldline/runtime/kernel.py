@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 _SET_DEATH_SIGNAL = 1
+_SET_DUMPABLE = 4
 _SET_NAME = 15
 _SET_SUBREAPER = 36
 
@@ -21,6 +22,14 @@ def die_with_parent(signal: int) -> None:
 def become_subreaper() -> None:
     """Orphans among this process's descendants become its own children, so that none gets away."""
     _prctl(_SET_SUBREAPER, 1)
+
+
+def forbid_inspection() -> None:
+    """Processes of the same user can no longer read this one's memory and environment, nor trace it.
+
+    Programs that it starts are not affected.
+    """
+    _prctl(_SET_DUMPABLE, 0)
 
 
 def set_name(name: str) -> None:

@@ -15,6 +15,7 @@ from foldline.bus.port import Bus
 from foldline.chassis import admin, background, loops, rpc
 from foldline.chassis.clock import SystemClock
 from foldline.chassis.lifecycle import Lifecycle
+from foldline.runtime import kernel
 from foldline.runtime.launcher import Launcher
 from foldline.wire import failures
 from foldline_executor import home, metrics
@@ -35,6 +36,8 @@ LAST_ACKS_SECONDS = 3.0
 
 async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
     """Open the store and NATS, then serve until `life.stop`."""
+    # Steps run as the same user; the keys of the installation are none of their business.
+    kernel.forbid_inspection()
     store = open_store(settings.artifacts)
     async with jetstream.connect(settings.nats.value, name="executor") as bus:
         await serve(settings, life, store=store, bus=bus)

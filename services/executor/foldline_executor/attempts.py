@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import msgspec
 import structlog
 from msgspec import UNSET
 
 from foldline.artifacts.port import ArtifactError
 from foldline.bus.port import Message
+from foldline.domain.artifacts import Artifact
 from foldline.domain.failures import Failure
 from foldline.domain.work import AttemptKey, Report, StopAttempt, Work
 from foldline.wire import work as wire
@@ -18,6 +20,9 @@ from foldline_executor import metrics
 from foldline_executor.logs import AttemptLog
 from foldline_executor.process import Result, Runner
 from foldline_executor.reports import Reports
+
+INLINED_BYTES = 512 * 1024
+"""All values that travel inside one report, together."""
 
 log = structlog.get_logger()
 
@@ -179,7 +184,7 @@ class Attempts:
             key=live.work.key,
             session=self._session,
             kind="succeeded" if failure is None else "failed",
-            outputs=result.outputs,
+            outputs=_within_limit(result.outputs),
             reads=result.reads,
             failure=UNSET if failure is None else failure,
             seconds=result.seconds,
@@ -192,3 +197,13 @@ class Attempts:
         metrics.ATTEMPTS.labels(outcome).inc()
         metrics.SECONDS.observe(time.monotonic() - live.since)
         log.info("attempt_ended", key=str(live.work.key), outcome=outcome, lines=live.log.lines)
+
+
+def _within_limit(outputs: dict[str, Artifact]) -> dict[str, Artifact]:
+    """Many inlined values together may be too much for one message; the largest go by digest alone."""
+    room = INLINED_BYTES
+    kept: dict[str, Artifact] = {}
+    for name, artifact in sorted(outputs.items(), key=lambda item: item[1].size_bytes):
+        room -= artifact.size_bytes if artifact.value is not UNSET else 0
+        kept[name] = artifact if room >= 0 else msgspec.structs.replace(artifact, value=UNSET)
+    return {name: kept[name] for name in outputs}

@@ -13,7 +13,7 @@ from foldline import environments
 from foldline.artifacts.port import ArtifactStore
 from foldline.chassis import observe
 from foldline.domain.spec import Environment
-from foldline_executor import bundles
+from foldline_executor import bundles, shelf
 from foldline_executor.home import Home
 
 _BARE = Environment(python=f"{sys.version_info.major}.{sys.version_info.minor}")
@@ -31,7 +31,7 @@ class Places:
     async def python(self, digest: str) -> Path:
         """The interpreter of an environment; "" is the bare one of no packages."""
         known = self._pythons.get(digest)
-        if known is None:
+        if known is None or not known.exists():
             known = self._pythons[digest] = await self._once(digest, lambda: self._build(digest))
         return known
 
@@ -46,7 +46,10 @@ class Places:
         if local is not None:
             return local
         path = self._home.artifacts / _name(digest)
-        return path if path.is_file() else await self._once(path, lambda: self._fetch(digest, path))
+        if not path.is_file():
+            return await self._once(path, lambda: self._fetch(digest, path))
+        shelf.touch(path)
+        return path
 
     async def close(self) -> None:
         """End what is under way."""
@@ -68,6 +71,7 @@ class Places:
         return folder
 
     async def _fetch(self, digest: str, path: Path) -> Path:
+        await asyncio.to_thread(shelf.trim, self._home.artifacts)
         await self._store.fetch(digest, path)
         return path
 

@@ -66,7 +66,11 @@ class Reports:
         file = None
         if report.kind != "started":
             file = self._spool / f"{new_id()}.json"
-            _write(file, spooled)
+            try:
+                _write(file, spooled)
+            except OSError as error:
+                # From memory it is repeated all the same.
+                log.error("report_not_spooled", key=str(report.key), error=str(error))
         await self._publish(self._keep(report.key, spooled, file))
 
     async def acknowledge(self, message: Message) -> None:

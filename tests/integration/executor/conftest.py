@@ -80,6 +80,10 @@ STEPS = """
         return float(data.sum())
 
 
+    def many(count, size):
+        return {f"part{number}": "x" * size for number in range(count)}
+
+
     def unstorable():
         return open("/dev/null")
 

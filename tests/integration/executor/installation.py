@@ -112,10 +112,10 @@ class Scheduler:
 class Site:
     """A machine: folders for store and home, with a code bundle and an environment in the store."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, store: str = "") -> None:
         self.home = root / "home"
         self.artifacts = root / "artifacts"
-        self.store = open_store(str(self.artifacts))
+        self.store = open_store(store or str(self.artifacts))
         self.bundle = ""
         self.environment = ""
         self._number = 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from msgspec import UNSET
+from tests.integration.executor.conftest import STEPS
 from tests.integration.executor.installation import Site, executor, inputs, limits
 from tests.integration.executor.pids import all_gone, is_alive, pids_in
 from tests.waiting import until
@@ -133,6 +134,31 @@ async def test_a_large_array_travels_by_digest_to_the_next_step(here: Site) -> N
     assert artifact.summary["shape"] == [200 * MEGABYTE // 8]
     assert report.outputs["output"].value == 200 * MEGABYTE / 8
     assert report.reads == (artifact.digest,)
+
+
+async def test_values_that_are_too_much_for_one_report_go_by_digest(here: Site) -> None:
+    names = [f"part{number}" for number in range(12)]
+    async with executor(here) as scheduler:
+        work = here.work("many", *names, inputs=inputs(count=12, size=60_000))
+        await scheduler.order(work)
+        outputs = (await scheduler.ended(work)).outputs
+
+    inlined = [name for name in names if outputs[name].value is not UNSET]
+    assert inlined == names[:8]
+    assert await here.store.read(outputs["part11"].digest) == b'"' + b"x" * 60_000 + b'"'
+
+
+async def test_inputs_are_fetched_from_a_remote_store(tmp_path: Path) -> None:
+    here = Site(tmp_path, "memory:///")
+    await here.release(STEPS)
+    async with executor(here) as scheduler:
+        first = here.work("array", inputs=inputs(megabytes=1))
+        await scheduler.order(first)
+        artifact = (await scheduler.ended(first)).outputs["output"]
+        for _ in range(2):
+            work = here.work("total", inputs={"data": Input(artifact=artifact)})
+            await scheduler.order(work)
+            assert await scheduler.value(work) == MEGABYTE / 8
 
 
 async def test_an_output_that_cannot_be_stored_is_named_with_its_type(here: Site) -> None:
