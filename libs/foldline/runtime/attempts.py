@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from foldline.runtime.child import JOB, OUTPUTS, RESULT, WORK
+from foldline.runtime.child import JOB, RESULT, WORK
 from foldline.runtime.jobs import Job, Line, Outcome, Product, StepFailure
 from foldline.runtime.pipes import Pipe
 from foldline.runtime.warm import Child, Ended, WarmParent
@@ -48,7 +48,6 @@ class Attempt:
         folder = self.job.folder
         folder.mkdir(parents=True)
         (folder / WORK).mkdir()
-        (folder / OUTPUTS).mkdir()
         inputs = {name: dataclasses.asdict(given) for name, given in self.job.inputs.items()}
         content = {
             "function": self.job.function,

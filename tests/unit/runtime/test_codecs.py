@@ -110,7 +110,7 @@ def test_the_limit_counts_bytes_not_characters(encode: Encode) -> None:
     [
         (math.nan, "it is nan, which JSON does not have"),
         ({"a": {"loss": math.inf}}, "its part a.loss is inf"),
-        ([1, {2: 3}], "key 2 of [1] is a int; JSON keys are str"),
+        ([1, {2: 3}], "key 2 of [1] is of type int; JSON keys are str"),
         ({"when": date(2026, 1, 1)}, "its part when is a datetime.date, which is not JSON"),
         (threading.Lock(), "output output is a _thread.lock and cannot be stored: there is no safe format"),
         ({1, 2}, "output output is a set"),

@@ -78,7 +78,7 @@ def _key(key: object, path: str) -> str:
     if isinstance(key, str):
         return str.__str__(key)
     where = f" of {path.lstrip('.')}" if path else ""
-    raise NotStorable(f"key {key!r}{where} is a {type_name(key)}; JSON keys are str")
+    raise NotStorable(f"key {key!r}{where} is of type {type_name(key)}; JSON keys are str")
 
 
 def _finite(number: float, path: str) -> float:
