@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from tests.servers import database, nats_server, own_nats, own_postgres, postgres_server
 
@@ -10,7 +11,9 @@ __all__ = ["database", "nats_server", "own_nats", "own_postgres", "postgres_serv
 
 
 def pytest_configure() -> None:
-    """A developer's own settings must not decide whether a test passes."""
+    """Neither a developer's settings nor how we were started may decide whether a test passes."""
+    # Started in the background of a shell, we ignore Ctrl-C, and so would every program that a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     environment = os.environ  # noqa: TID251 - to clean it
     for name in [name for name in environment if name.startswith("FOLDLINE_")]:
         del environment[name]
