@@ -193,8 +193,19 @@ class Owner:
             elif key in held and run.state is not None and run.state.status == "stopping":
                 await self._stop_attempt(run, step)
         for key in held - current:
-            if self.owns(key.run_id):
+            if self.owns(key.run_id) and not await self._is_current(key, beat.session):
                 await self._send(subjects.stop(beat.session), StopAttempt(key=key))
+
+    async def _is_current(self, key: AttemptKey, session: str) -> bool:
+        """Asks the ledger about a run that is not in our hands: it may only not have been adopted yet."""
+        try:
+            run = await self._load(key.run_id)
+        except FoldlineError:
+            return True  # nobody can say now; the next heartbeat asks again
+        if run is None:
+            return False
+        self._touch(run)
+        return any(one is run and _key(one, step) == key for one, step in self._active(session))
 
     def _active(self, session: str | None = None) -> list[tuple[OwnedRun, StepState]]:
         return [

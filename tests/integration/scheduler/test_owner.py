@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
-from tests.integration.scheduler.scripted import ScriptedExecutor, beating
+from tests.integration.scheduler.scripted import DONE, ScriptedExecutor, beating
 from tests.unit.domain.graphs import failure, function, graph
 from tests.waiting import until
 
@@ -19,6 +19,7 @@ from foldline.chassis.clock import SystemClock, new_id
 from foldline.domain.commands import CreateRun, RequestStop
 from foldline.domain.run_events import RunCreated
 from foldline.domain.spec import Graph
+from foldline.domain.work import AttemptKey
 from foldline.eventstore import chain, facts
 from foldline.eventstore.port import Recorded
 from foldline.eventstore.postgres import PostgresEventStore
@@ -216,3 +217,22 @@ async def test_a_report_of_a_run_that_never_was_is_parked_and_the_rest_goes_on(p
 
     parked = await platform.bus.parked(10)
     assert [message.body for message in parked] == [b"{not json"]
+
+
+async def test_a_new_owner_stops_nothing_that_it_has_not_taken_over_yet(platform: Platform) -> None:
+    run = created(CHAIN)
+    executor = ScriptedExecutor(platform.bus, "ex", answers=False)
+    async with owner(platform) as first:
+        await executor.start()
+        await first.command(run.run_id, CreateRun(run), META)
+        await until(lambda: bool(executor.orders))
+    (order,) = executor.orders
+    over = AttemptKey(run_id=run.run_id, step="b", attempt=7)
+    executor.held = {order.key, over}
+
+    async with owner(platform):
+        await executor.beat()
+        await until(lambda: bool(executor.stops))
+        assert executor.stops == [over]
+        await executor.report(order, "succeeded", outputs={"output": DONE})
+        await until(lambda: len(executor.orders) == 2)
