@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from foldline.runtime.child import JOB, RESULT, WORK
+from foldline.runtime import sheets
 from foldline.runtime.jobs import Job, Line, Outcome, Product, StepFailure
 from foldline.runtime.pipes import Pipe
 from foldline.runtime.warm import Child, Ended, WarmParent
@@ -44,19 +44,18 @@ class Attempt:
         self._condemn(StepFailure(kind="stopped", reason="STEP_STOPPED", message="the step was stopped"))
 
     def lay_out(self) -> None:
-        """Make the folder that the step's process finds its job in."""
-        folder = self.job.folder
-        folder.mkdir(parents=True)
-        (folder / WORK).mkdir()
+        """Make the folder that the step's process works in."""
+        self.job.folder.mkdir(parents=True)
+
+    def _order_sheet(self) -> dict[str, Any]:
         inputs = {name: dataclasses.asdict(given) for name, given in self.job.inputs.items()}
-        content = {
+        return {
             "function": self.job.function,
             "inputs": inputs,
             "outputs": self.job.outputs,
             "allow_pickle": self.job.allow_pickle,
             "facts": dataclasses.asdict(self.job.facts),
         }
-        (folder / JOB).write_text(json.dumps(content))
 
     async def wait_until(
         self, ready: asyncio.Future[StepFailure | None], patience: float
@@ -86,20 +85,23 @@ class Attempt:
 
         self._since = time.monotonic()
         pipes = [Pipe(stream) for stream in STREAMS]
+        order, result = sheets.new(self._order_sheet()), sheets.new()
         try:
             try:
-                child = await parent.start(self.job.folder, [pipe.mouth for pipe in pipes])
+                child = await parent.start(self.job.folder, [*(pipe.mouth for pipe in pipes), order, result])
             finally:
+                os.close(order)
                 for pipe in pipes:
                     pipe.close_mouth()
             ended = await self._accompany(parent, child, pipes, sink, on_started)
+            outcome = self._judge(ended, sheets.read(result))
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
+            os.close(result)
             for pipe in pipes:
                 pipe.close()
-        seconds = self.seconds
-        return dataclasses.replace(self._judge(ended), seconds=seconds, max_rss_bytes=ended.max_rss_bytes)
+        return dataclasses.replace(outcome, seconds=self.seconds, max_rss_bytes=ended.max_rss_bytes)
 
     async def _accompany(
         self,
@@ -143,12 +145,11 @@ class Attempt:
         self._verdict = self._verdict or verdict
         self._stopping.set()
 
-    def _judge(self, ended: Ended) -> Outcome:
+    def _judge(self, ended: Ended, result: dict[str, Any]) -> Outcome:
         if ended.error:
             return Outcome(
                 failure=StepFailure(kind="infrastructure", reason="STEP_PROCESS_LOST", message=ended.error)
             )
-        result = _read_result(self.job.folder)
         reads = tuple(result.get("reads", ()))
         if self._verdict is not None:
             return Outcome(failure=self._verdict, reads=reads)
@@ -157,14 +158,6 @@ class Attempt:
             return Outcome(outputs=products, reads=reads)
         failure = StepFailure(**result["failure"]) if "failure" in result else _ended_by_itself(ended.status)
         return Outcome(failure=failure, reads=reads)
-
-
-def _read_result(folder: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads((folder / RESULT).read_bytes())
-    except FileNotFoundError:
-        return {}
-    return content
 
 
 def _product(fields: dict[str, Any]) -> Product:

@@ -1,6 +1,6 @@
 """One attempt: the process that a warm parent forked. Decode, call, encode, leave the result, end.
 
-The result is `result.json` in the job's folder, written under another name first: it is whole or not there. A
+The result is written at the very end, onto a sheet that the launcher reads after this process has ended. A
 process that ends without it ended by itself (an exit code) or was killed (a signal).
 """
 
@@ -10,7 +10,6 @@ import atexit
 import contextlib
 import dataclasses
 import faulthandler
-import json
 import os
 import signal
 import sys
@@ -20,24 +19,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from foldline.runtime import codecs, context, failures, kernel, outputs
+from foldline.runtime import codecs, context, failures, kernel, outputs, sheets
 from foldline.runtime.failures import StepError
-from foldline.runtime.jobs import Facts, Given, StepFailure
+from foldline.runtime.jobs import Facts, Given
 from foldline.runtime.seeds import SeedWatch
 
-JOB = "job.json"
-RESULT = "result.json"
-WORK = "work"
-"""The folder that the step starts in, and its TMPDIR."""
-OUTPUTS = "outputs"
+OUTPUTS = ".foldline-outputs"
+"""Where in its folder a step's outputs are written; made when the function has returned."""
+
+DESCRIPTORS = 5
+"""What comes with a request to start: stdout, stderr, notes, the job's sheet, the result's sheet."""
 
 
 def main(module: str, folder: str, fds: list[int], seeds: SeedWatch) -> NoReturn:
     """Runs in the forked child and never returns into the parent's code."""
     code = 1
     try:
-        _settle(Path(folder), fds, seeds)
-        code = _attempt(module, Path(folder))
+        job = sheets.read(fds[3])
+        _settle(folder, fds, seeds)
+        code = _attempt(module, job, Path(folder), result=fds[4])
     except BaseException:  # noqa: BLE001 - the last line of defence of a process
         traceback.print_exc()
     finally:
@@ -45,7 +45,7 @@ def main(module: str, folder: str, fds: list[int], seeds: SeedWatch) -> NoReturn
         os._exit(code)
 
 
-def _settle(folder: Path, fds: list[int], seeds: SeedWatch) -> None:
+def _settle(folder: str, fds: list[int], seeds: SeedWatch) -> None:
     """Become a process of its own in everything that a fork shares."""
     guardian = os.getppid()
     os.setsid()
@@ -63,14 +63,17 @@ def _settle(folder: Path, fds: list[int], seeds: SeedWatch) -> None:
     # What the module registered at import is the parent's to end, not each attempt's.
     atexit._clear()  # noqa: SLF001
     seeds.settle()
-    os.chdir(folder / WORK)
-    os.environ["TMPDIR"] = str(folder / WORK)  # noqa: TID251 - the step's own environment is made here
+    os.chdir(folder)
+    os.environ["TMPDIR"] = folder  # noqa: TID251 - the step's own environment is made here
     if (tempfile := sys.modules.get("tempfile")) is not None:
         vars(tempfile)["tempdir"] = None
 
 
 def _take_descriptors(fds: list[int]) -> None:
-    stdout, stderr, notes = fds
+    stdout, stderr, notes, job, result = fds
+    os.close(job)
+    for fd in (notes, result):
+        os.set_inheritable(fd, False)
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (stdout, 1), (stderr, 2)):
         os.dup2(source, target)
@@ -82,28 +85,31 @@ def _take_descriptors(fds: list[int]) -> None:
     faulthandler.enable(file=2)
 
 
-def _attempt(module: str, folder: Path) -> int:
-    job = json.loads((folder / JOB).read_bytes())
+def _attempt(module: str, job: dict[str, Any], folder: Path, *, result: int) -> int:
+    this = os.getpid()
     context.enter(Facts(**job["facts"]), context.notes())
     reads: list[str] = []
-    result: dict[str, Any]
+    outcome: dict[str, Any]
     try:
         function = _find(module, job["function"])
         arguments = _arguments(job, reads)
         value = function(**arguments)
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - as Python does at its end
-        result = {"outputs": _encode(job, value, folder)}
+        outcome = {"outputs": _encode(job, value, folder)}
     except StepError as error:
-        result = {"failure": dataclasses.asdict(error.failure)}
+        outcome = {"failure": dataclasses.asdict(error.failure)}
     except SystemExit as error:
         return _exit_code(error)
     except BaseException as error:  # noqa: BLE001 - whatever the author's function raises is the outcome
         failure = failures.raised(error)
         print(failure.traceback, file=sys.stderr, end="")  # noqa: T201 - the step's own log
-        result = {"failure": dataclasses.asdict(failure)}
+        outcome = {"failure": dataclasses.asdict(failure)}
     atexit._run_exitfuncs()  # noqa: SLF001 - what was registered since the fork
-    _leave(folder, {**result, "reads": reads})
-    return 0 if "outputs" in result else 1
+    _flush()
+    # A process that the function forked may come here, too; the result is not its to give.
+    if os.getpid() == this:
+        sheets.write(result, {**outcome, "reads": reads})
+    return 0 if "outputs" in outcome else 1
 
 
 def _find(module: str, name: str) -> Callable[..., Any]:
@@ -133,19 +139,6 @@ def _encode(job: dict[str, Any], value: object, folder: Path) -> dict[str, Any]:
         product = codecs.encode(name, one, kind, target, allow_pickle=job["allow_pickle"])
         products[name] = {**dataclasses.asdict(product), "file": str(product.file) if product.file else None}
     return products
-
-
-def _leave(folder: Path, result: dict[str, Any]) -> None:
-    _flush()
-    partial = folder / f"{RESULT}.partial"
-    try:
-        partial.write_text(json.dumps(result, ensure_ascii=True))
-    except OSError as error:
-        failure = StepFailure(
-            kind="infrastructure", reason="DISK_FAILED", message=f"result not written: {error}"
-        )
-        partial.write_text(json.dumps({"failure": dataclasses.asdict(failure), "reads": []}))
-    partial.rename(folder / RESULT)
 
 
 def _exit_code(error: SystemExit) -> int:

@@ -40,8 +40,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One attempt. `key` is unique among the attempts of a launcher; `folder` is fresh and the caller's to
-    remove: the step's own working folder, the result and the files of its outputs are inside.
+    """One attempt. `key` is unique among the attempts of a launcher; `folder` does not exist yet and is
+    the caller's to remove: the step works in it, and the files of its outputs are inside.
     """
 
     key: str

@@ -2,8 +2,8 @@
 
     python -P -c "…; from foldline.runtime import parent; parent.main()" SOCKET BUNDLE MODULE
 
-It speaks JSON over a SOCK_SEQPACKET socketpair. In: `{"op": "start", "id", "folder"}` with three descriptors
-(stdout, stderr, notes) and `{"op": "signal", "id", "signal"}`. Out: ready, import_failed, started, ended.
+It speaks JSON over a SOCK_SEQPACKET socketpair. In: `{"op": "start", "id", "folder"}` with five descriptors
+(`child.DESCRIPTORS`) and `{"op": "signal", "id", "signal"}`. Out: ready, import_failed, started, ended.
 Single-threaded on purpose: fork and threads do not mix.
 
 Law: nothing that an attempt started outlives it (0.5 s for what is just tidying up), and no attempt outlives
@@ -114,7 +114,7 @@ class Parent:
 
     def _take_request(self) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(self._link, 65536, 3)
+            data, fds, _, _ = socket.recv_fds(self._link, 65536, child.DESCRIPTORS)
         except OSError:
             data, fds = b"", []
         if not data:

@@ -92,7 +92,7 @@ class WarmParent:
         return self.ready.done() and not self.running and not self.waiting
 
     async def start(self, folder: Path, fds: Sequence[int]) -> Child:
-        """Fork a child for the job laid out in `folder`; `fds` become its stdout, stderr and notes."""
+        """Fork a child that works in `folder`; `fds` are what `child.DESCRIPTORS` names."""
         child = Child(next(self._numbers))
         if self._link is None:
             child.end(Ended(error=_GONE))
