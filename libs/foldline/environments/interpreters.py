@@ -11,6 +11,9 @@ from pathlib import Path
 
 from foldline.domain.errors import FoldlineError, Kind
 
+OLDEST = (3, 11)
+"""What a step's process imports of this package is written for it."""
+
 _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 _ASK = "import sys; print('%d.%d' % sys.version_info[:2])"
 
@@ -19,6 +22,9 @@ def find(version: str) -> Path:
     """An interpreter of that version (major.minor). Raises PRECONDITION NO_SUCH_PYTHON when there is none."""
     if not _VERSION.fullmatch(version):
         message = f"{version!r} is no Python version; one reads major.minor, such as 3.11"
+        raise FoldlineError(Kind.INVALID, "NO_SUCH_PYTHON", message)
+    if tuple(map(int, version.split("."))) < OLDEST:
+        message = f"steps need Python {OLDEST[0]}.{OLDEST[1]} or newer, not {version}"
         raise FoldlineError(Kind.INVALID, "NO_SUCH_PYTHON", message)
     for candidate in _candidates(version):
         if _version_of(candidate) == version:

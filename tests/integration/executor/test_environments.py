@@ -57,7 +57,7 @@ async def test_a_build_that_fails_leaves_nothing_and_says_why(tmp_path: Path) ->
     assert names_in(tmp_path) == []
 
 
-@pytest.mark.parametrize("version", ["2.6", "3.11.7", "latest", "../3.11"])
+@pytest.mark.parametrize("version", ["2.7", "3.10", "3.99", "3.11.7", "latest", "../3.11"])
 async def test_a_python_that_is_not_there_is_named(tmp_path: Path, version: str) -> None:
     with pytest.raises(FoldlineError, match=version.replace(".", r"\.")) as failed:
         await environments.build(Environment(python=version), tmp_path)
