@@ -11,6 +11,7 @@ import socket
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -72,18 +73,22 @@ def _is_loopback(text: str) -> bool:
 
 def test_nothing_listens_beyond_the_loopback(platform: Installation) -> None:
     ports = set(json.loads(platform.home.ports.read_text()).values())
-    found = [one for one in psutil.net_connections(kind="inet") if one.laddr and one.laddr.port in ports]
+    found = [one for one in listening(psutil) if one.port in ports]
     for pid in [platform.status()["supervisor"]["pid"], *pids(platform).values()]:
         family = psutil.Process(pid)
         for process in (family, *family.children(recursive=True)):
-            # Processes that run steps let nobody but root look into them; the ports above say what they may use.
+            # The parents of steps let nobody but root look into them; the ports above are all they may use.
             with suppress(psutil.AccessDenied, psutil.NoSuchProcess):
-                found += process.net_connections(kind="inet")
+                found += listening(process)
 
-    # gRPC listens on IPv4 through an IPv6 socket.
-    listening = {one.laddr.ip.removeprefix("::ffff:") for one in found if one.status == psutil.CONN_LISTEN}
-    assert {address for address in listening if not _is_loopback(address)} == set()
-    assert listening != set()
+    assert [address for address in found if not _is_loopback(address.ip)] == []
+    assert found != []
+
+
+def listening(whose: Any) -> list[Any]:
+    """Addresses that a process, or anything on this machine, listens on."""
+    found = whose.net_connections(kind="inet")
+    return [one.laddr for one in found if one.status == psutil.CONN_LISTEN]
 
 
 def test_no_secret_shows_in_the_list_of_processes(platform: Installation) -> None:
