@@ -1,11 +1,11 @@
 // The graph of a workflow, with the state of a run on it where there is one.
 import { useComputedColorScheme } from "@mantine/core";
-import { Controls, MarkerType, ReactFlow } from "@xyflow/react";
+import { Controls, MarkerType, Position, ReactFlow } from "@xyflow/react";
 import { useMemo } from "react";
 
 import type { RunStep } from "../api/foldline/api/recorder/v1/recorder_service_pb";
 import type { Graph } from "../api/foldline/api/workflow/v1/workflow_pb";
-import { layout, type Line } from "./layout";
+import { layout, type Line, NODE_HEIGHT, NODE_WIDTH } from "./layout";
 import { StepEdge, type StepEdgeType } from "./StepEdge";
 import { StepNode, type StepNodeType } from "./StepNode";
 import classes from "./StepGraph.module.css";
@@ -23,6 +23,12 @@ interface Props {
 const NODE_TYPES = { step: StepNode };
 const EDGE_TYPES = { step: StepEdge };
 const NO_STEPS: ReadonlyMap<string, RunStep> = new Map();
+// Sizes and handles are said, not measured: a node that is replaced while React Flow still measures it (a run
+// that moves fast) would stay invisible.
+const HANDLES: StepNodeType["handles"] = [
+  { type: "target", position: Position.Top, x: NODE_WIDTH / 2, y: 0, width: 1, height: 1 },
+  { type: "source", position: Position.Bottom, x: NODE_WIDTH / 2, y: NODE_HEIGHT, width: 1, height: 1 },
+];
 const DASHES = { data: undefined, guard: "6 4", after: "2 4" };
 
 export function StepGraph({ graph, steps = NO_STEPS, chosen, onChoose, height = 460, past = false }: Props) {
@@ -79,6 +85,9 @@ function nodeOf(
     id: step.name,
     type: "step",
     position: position ?? { x: 0, y: 0 },
+    width: NODE_WIDTH,
+    height: NODE_HEIGHT,
+    handles: HANDLES,
     data: {
       name: step.name,
       title: step.title,

@@ -50,7 +50,7 @@ function Row({ run, withWorkflow }: { run: Run; withWorkflow: boolean }) {
           ff="monospace"
           size="sm"
           title={run.runId}
-          aria-label={`Run ${run.runId}`}
+          aria-label={`Run ${shortId(run.runId)}, id ${run.runId}`}
         >
           {shortId(run.runId)}
         </Anchor>
