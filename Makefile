@@ -26,10 +26,6 @@ CONSOLE_SOURCES := $(shell find $(CONSOLE) -type f -not -path '*/node_modules/*'
 PROTOS := $(shell find protos -name '*.proto')
 PYTEST := $(BIN)/python -m pytest
 
-# $(call tests,folders): what fails is tried once more and named twice, since these wait for real processes on
-# machines that may be busy. A test that fails both times fails.
-tests = $(PYTEST) $(1) || $(PYTEST) --last-failed --last-failed-no-failures none $(1)
-
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status test test-unit test-integration test-acceptance test-architecture \
 	format lint types contracts protos check-protos console lock bench check ci clean
@@ -109,10 +105,10 @@ test-architecture: setup ## contracts, sizes, drift, migrations
 	$(PYTEST) tests/architecture
 
 test-integration: setup ## one part at a time on a real Postgres and NATS
-	$(call tests,tests/conformance tests/integration)
+	$(PYTEST) tests/conformance tests/integration
 
 test-acceptance: setup ## the whole platform through its command line, kill -9 included
-	$(call tests,tests/acceptance)
+	$(PYTEST) tests/acceptance
 
 bench: setup ## measure the platform's own cost of a step
 	$(BIN)/python -m tests.bench
