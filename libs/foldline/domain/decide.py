@@ -104,13 +104,23 @@ def _receive(decision: Decision, command: ReceiveReport) -> None:
             ev.ReportIgnored(step=step.name, attempt=attempt.number, report=report.kind, reason=stale)
         )
         return
-    if report.kind == "started":
+    if _tells_of_start(attempt, report):
         decision.add(ev.AttemptStarted(step=step.name, attempt=attempt.number, executor=report.session))
-    elif report.kind == "succeeded":
+    if report.kind == "succeeded":
         decision.add(_succeeded(report))
         _after(decision, step.name)
-    else:
+    elif report.kind == "failed":
         _fail_attempt(decision, _failed(report), command.jitter)
+
+
+def _tells_of_start(attempt: AttemptState, report: Report) -> bool:
+    """An executor repeats its newest report alone, so an end may be the first that is heard of a start.
+
+    A failure that took no time is one before there was a process: the environment, an input, the store.
+    """
+    if attempt.status != "scheduled":
+        return False
+    return report.kind != "failed" or report.seconds > 0
 
 
 def _is_known(attempt: AttemptState, report: Report) -> bool:

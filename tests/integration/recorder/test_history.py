@@ -49,11 +49,11 @@ async def test_the_history_holds_every_event_as_it_was_hashed(desk: Desk) -> Non
 
 async def test_pages_of_a_history_meet_and_each_is_verified(desk: Desk) -> None:
     story = await Story(desk.store).finish()
-    assert story.version == 6
+    assert story.version == 8
 
-    pages = [await desk.stub.ListHistory(ask(story, after_version=after, page_size=2)) for after in (0, 2, 4)]
+    pages = [await desk.stub.ListHistory(ask(story, after_version=after, page_size=3)) for after in (0, 3, 6)]
 
-    assert [[event.version for event in page.events] for page in pages] == [[1, 2], [3, 4], [5, 6]]
+    assert [[event.version for event in page.events] for page in pages] == [[1, 2, 3], [4, 5, 6], [7, 8]]
     assert [page.more for page in pages] == [True, True, False]
     assert all(page.chain_ok for page in pages)
 
@@ -138,13 +138,13 @@ async def test_version_zero_replays_the_newest_state(desk: Desk) -> None:
     assert shown.event.type == "RunCompleted"
 
 
-@pytest.mark.parametrize("version", [-1, 7])
+@pytest.mark.parametrize("version", [-1, 9])
 async def test_a_version_that_does_not_exist_is_out_of_range(desk: Desk, version: int) -> None:
     story = await Story(desk.store).finish()
 
     message = await refused(desk.stub.ReplayRun(replay(story, version)), grpc.StatusCode.OUT_OF_RANGE)
 
-    assert message == f"run {story.run_id} has no version {version}; there are the versions 1 to 6"
+    assert message == f"run {story.run_id} has no version {version}; there are the versions 1 to 8"
 
 
 async def test_a_long_history_comes_in_pages_that_are_whole(desk: Desk) -> None:

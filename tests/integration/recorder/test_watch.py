@@ -36,9 +36,9 @@ async def test_a_watch_of_a_finished_run_is_one_message(desk: Desk) -> None:
     updates = await read_all(desk.stub.WatchRun(watch(story)))
 
     assert len(updates) == 1
-    assert (updates[0].run.status, updates[0].run.version) == ("completed", 6)
+    assert (updates[0].run.status, updates[0].run.version) == ("completed", 8)
     assert [step.status for step in updates[0].steps] == ["completed", "completed"]
-    assert versions(updates) == [1, 2, 3, 4, 5, 6]
+    assert versions(updates) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 async def test_changes_come_as_they_are_committed_until_the_run_has_ended(desk: Desk) -> None:
@@ -70,9 +70,9 @@ async def test_events_that_were_seen_are_not_sent_again(desk: Desk) -> None:
     story = await Story(desk.store).finish()
 
     behind = await read_all(desk.stub.WatchRun(watch(story, after=4)))
-    nothing = await read_all(desk.stub.WatchRun(watch(story, after=6)))
+    nothing = await read_all(desk.stub.WatchRun(watch(story, after=8)))
 
-    assert versions(behind) == [5, 6]
+    assert versions(behind) == [5, 6, 7, 8]
     assert [step.name for step in behind[0].steps] == ["a", "b"]
     assert versions(nothing) == []
     assert nothing[0].run.status == "completed"

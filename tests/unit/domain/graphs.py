@@ -106,7 +106,9 @@ class Game:
         return self.play(ScheduleSteps(tuple((name, session) for name in ready(self.state, self.now))))
 
     def succeed(self, step: str, value: Any = None) -> list[str]:
+        """Started, if that was not heard of yet, and then done."""
         attempt = len(self.state.step(step).attempts)
+        self.play(ReceiveReport(report(step, attempt, "started")))
         done = report(step, attempt, "succeeded", outputs={"output": artifact(value)})
         return self.play(ReceiveReport(done))
 

@@ -203,11 +203,22 @@ def test_a_report_of_an_attempt_that_never_was_is_refused() -> None:
         game.play(ReceiveReport(report("a", 1, "started")))
 
 
-def test_success_may_arrive_before_the_start_was_heard_of() -> None:
+def test_an_end_whose_start_was_never_heard_of_records_both() -> None:
     game = Game(graph(function("a")))
     game.schedule()
+    done = ReceiveReport(report("a", 1, "succeeded"))
 
-    assert game.succeed("a") == ["AttemptSucceeded", "RunCompleted"]
+    assert game.play(done) == ["AttemptStarted", "AttemptSucceeded", "RunCompleted"]
+    assert game.play(ReceiveReport(report("a", 1, "started"))) == []
+
+
+@pytest.mark.parametrize(("seconds", "events"), [(0.5, ["AttemptStarted"]), (0.0, [])])
+def test_a_failure_records_a_start_only_where_a_process_was(seconds: float, events: list[str]) -> None:
+    game = Game(graph(function("a")))
+    game.schedule()
+    broken = report("a", 1, "failed", failure=failure(), seconds=seconds)
+
+    assert game.play(ReceiveReport(broken)) == [*events, "AttemptFailed", "StepFailed", "RunFailed"]
 
 
 def test_folding_the_history_gives_the_live_state() -> None:
