@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import asyncpg
@@ -11,7 +14,7 @@ from tests.servers import Running
 
 from foldline.cli.stack.nats import EmbeddedNats
 from foldline.cli.stack.ports import free_port
-from foldline.cli.stack.postgres import EmbeddedPostgres, PostgresError
+from foldline.cli.stack.postgres import EmbeddedPostgres, PostgresError, unprivileged
 
 
 def mode(path: Path) -> int:
@@ -48,6 +51,17 @@ async def test_postgres_runs_below_a_private_folder_and_keeps_its_data(private: 
         running.stop()
     assert mode(private / "pg" / "password") == 0o600
     assert mode(private / "pg" / "data") == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts Postgres as somebody else")
+def test_programs_below_a_private_folder_may_be_run_and_find_themselves(private: Path) -> None:
+    """As in a clone in /root: Postgres asks access(2), which looks at the real user, before it starts."""
+    program = private / "program"
+    program.write_text("")
+    program.chmod(0o755)
+    question = f"import os, sys; sys.exit(not os.access({str(program)!r}, os.R_OK | os.X_OK))"
+
+    assert subprocess.run([*unprivileged(), sys.executable, "-c", question], check=False).returncode == 0
 
 
 async def test_postgres_asks_for_the_password(own_postgres: Running[EmbeddedPostgres]) -> None:

@@ -131,9 +131,14 @@ def unprivileged() -> Sequence[str]:
         raise PostgresError("Postgres does not run as root, and setpriv (util-linux) is not installed")
     plain = ("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups")
     reading = (*plain, "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
-    # A container may have been started without that capability; then the folders must be reachable.
-    tried = subprocess.run([*reading, "true"], capture_output=True, check=False)
-    return reading if tried.returncode == 0 else plain
+    # access(2) forgets capabilities of a user that is not root unless this bit is set, and Postgres asks it
+    # about its own programs, which may lie below /root.
+    asking = (*reading, "--securebits=+no_setuid_fixup")
+    # A container may have been started without these capabilities; then the folders must be reachable.
+    for words in (asking, reading):
+        if subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0:
+            return words
+    return plain
 
 
 def _binary(name: str, data: Path) -> Path:
