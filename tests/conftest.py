@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 
-# A fork of a process that has gRPC's threads runs gRPC's handlers, which abort one child in a hundred or two. The
-# supervisor has no gRPC in it; a test process has. Read when gRPC is imported, so set before anything else.
+# A fork of a process that has gRPC's threads runs gRPC's handlers, which abort one child in a hundred or two.
+# The supervisor has no gRPC in it; a test process has. Read when gRPC is imported, so set before the rest.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # noqa: TID251 - a setting of gRPC's, not ours
 
-from tests.servers import database, nats_server, own_nats, own_postgres, postgres_server  # noqa: E402
+from tests.servers import database, nats_server, own_nats, own_postgres, postgres_server
 
 __all__ = ["database", "nats_server", "own_nats", "own_postgres", "postgres_server"]
 
