@@ -21,6 +21,9 @@ from foldline_executor.logs import AttemptLog
 from foldline_executor.process import Result, Runner
 from foldline_executor.reports import Reports
 
+START_REPORT_SECONDS = 0.025
+"""Attempts that end sooner are not reported as started by themselves."""
+
 INLINED_BYTES = 512 * 1024
 """All values that travel inside one report, together."""
 
@@ -45,6 +48,7 @@ class _Live:
         self.verdict: Failure | None = None
         self.task: asyncio.Task[None] | None = None
         self.is_begun = False
+        self.is_ended = False
 
 
 class Attempts:
@@ -135,6 +139,7 @@ class Attempts:
     async def _carry_out(self, live: _Live) -> None:
         live.is_begun = True
         result = await self._result(live)
+        live.is_ended = True
         report = self._report(live, result)
         self._count(live, result)
         try:
@@ -173,8 +178,14 @@ class Attempts:
                 metrics.BUSY.dec()
 
     def _on_started(self, live: _Live) -> None:
-        report = Report(key=live.work.key, session=self._session, kind="started")
-        self._tasks.create_task(self._reports.send(report, live.work.partition))
+        self._tasks.create_task(self._report_start(live))
+
+    async def _report_start(self, live: _Live) -> None:
+        """Not at once: the end of a short attempt tells of its start, too, for one commit instead of two."""
+        await asyncio.sleep(START_REPORT_SECONDS)
+        if self._live.get(live.work.key) is live and not live.is_ended:
+            report = Report(key=live.work.key, session=self._session, kind="started")
+            await self._reports.send(report, live.work.partition)
 
     def _report(self, live: _Live, result: Result) -> Report:
         failure = result.failure
