@@ -21,3 +21,10 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     value: Json | UnsetType = UNSET
     summary: dict[str, Json] = {}
     filename: str = ""
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Mirror of foldline.api.event.v1.Item; exactly one field is set."""
+
+    value: Json | UnsetType = UNSET
+    artifact: Artifact | UnsetType = UNSET

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from foldline.domain.artifacts import Artifact
+from foldline.domain.artifacts import Artifact, Item
 from foldline.domain.failures import Failure
+from foldline.domain.relations import Origin, Parent, Reuse
 from foldline.domain.spec import Graph, Json
 
 
@@ -25,6 +27,15 @@ class RunCreated(Event, frozen=True, kw_only=True):
     parameters: dict[str, Json] = {}
     bundle: str = ""
     environment: str = ""
+    parent: Parent | UnsetType = UNSET
+    items: tuple[Item, ...] = ()
+    inputs: dict[str, Artifact] = {}
+    origin: Origin | UnsetType = UNSET
+    selection: tuple[str, ...] = ()
+    given: dict[str, Reuse] = {}
+    cache: str = ""
+    priority: int = 0
+    tolerated: int = 0
 
 
 class ConditionDecided(Event, frozen=True, kw_only=True):
@@ -59,6 +70,7 @@ class AttemptSucceeded(Event, frozen=True, kw_only=True):
     seconds: float = 0.0
     max_rss_bytes: int = 0
     log_lines: int = 0
+    metrics: dict[str, float] = {}
 
 
 class AttemptFailed(Event, frozen=True, kw_only=True):
@@ -87,6 +99,109 @@ class StepStopped(Event, frozen=True, kw_only=True):
 
 class RunStopRequested(Event, frozen=True, kw_only=True):
     reason: str = ""
+    forced: bool = False
+
+
+class ParametersRequested(Event, frozen=True, kw_only=True):
+    step: str
+    parameters: tuple[str, ...] = ()
+
+
+class ParametersProvided(Event, frozen=True, kw_only=True):
+    values: dict[str, Json] = {}
+
+
+class WaitOpened(Event, frozen=True, kw_only=True):
+    step: str
+    deadline: datetime | UnsetType = UNSET
+
+
+class WaitAnswered(Event, frozen=True, kw_only=True):
+    step: str
+    outputs: dict[str, Artifact] = {}
+    comment: str = ""
+
+
+class WaitExpired(Event, frozen=True, kw_only=True):
+    step: str
+    action: str
+
+
+class StepExpanded(Event, frozen=True, kw_only=True):
+    step: str
+    attempt: int
+    sizes: tuple[int, ...] = ()
+
+
+class ChildStarted(Event, frozen=True, kw_only=True):
+    step: str
+    attempt: int
+    index: int = 0
+
+
+class ChildEnded(Event, frozen=True, kw_only=True):
+    step: str
+    attempt: int
+    index: int = 0
+    status: str
+    outputs: dict[str, Artifact] = {}
+    failure: Failure | UnsetType = UNSET
+    succeeded: int = 0
+    failed: int = 0
+
+
+class StepReused(Event, frozen=True, kw_only=True):
+    step: str
+    reuse: Reuse
+    key: str = ""
+    reason: str = ""
+
+
+class ReuseDeclined(Event, frozen=True, kw_only=True):
+    step: str
+    key: str = ""
+    reason: str = ""
+
+
+class AttemptProgressed(Event, frozen=True, kw_only=True):
+    step: str
+    attempt: int
+    fraction: float = 0.0
+    message: str = ""
+    checkpoint: Artifact | UnsetType = UNSET
+
+
+class StepHeld(Event, frozen=True, kw_only=True):
+    step: str
+    failure: Failure
+
+
+class StepStopRequested(Event, frozen=True, kw_only=True):
+    step: str
+    reason: str = ""
+
+
+class StepRetried(Event, frozen=True, kw_only=True):
+    step: str
+    reason: str = ""
+
+
+class RunPaused(Event, frozen=True, kw_only=True):
+    reason: str = ""
+
+
+class RunResumed(Event, frozen=True, kw_only=True):
+    pass
+
+
+class RunReopened(Event, frozen=True, kw_only=True):
+    reason: str = ""
+
+
+class RunEnding(Event, frozen=True, kw_only=True):
+    outcome: str
+    step: str = ""
+    failure: Failure | UnsetType = UNSET
 
 
 class RunCompleted(Event, frozen=True, kw_only=True):
@@ -115,12 +230,30 @@ RunEvent = (
     | StepSkipped
     | StepScheduled
     | AttemptStarted
+    | AttemptProgressed
     | AttemptSucceeded
     | AttemptFailed
     | RetryScheduled
     | StepFailed
     | StepStopped
+    | StepHeld
+    | StepStopRequested
+    | StepRetried
+    | StepReused
+    | ReuseDeclined
+    | StepExpanded
+    | ChildStarted
+    | ChildEnded
+    | WaitOpened
+    | WaitAnswered
+    | WaitExpired
+    | ParametersRequested
+    | ParametersProvided
+    | RunPaused
+    | RunResumed
     | RunStopRequested
+    | RunReopened
+    | RunEnding
     | RunCompleted
     | RunFailed
     | RunStopped

@@ -14,9 +14,11 @@ from msgspec import UNSET, UnsetType
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict with str keys."""
 
-ValueType = Literal["any", "int", "float", "str", "bool", "json", "array", "table", "model", "image", "file"]
+ValueType = Literal[
+    "any", "int", "float", "str", "bool", "json", "array", "table", "model", "image", "file", "list"
+]
 ParameterType = Literal["int", "float", "str", "bool", "json"]
-StepKind = Literal["function", "condition"]
+StepKind = Literal["function", "condition", "map", "repeat", "workflow", "wait"]
 Operator = Literal["==", "!=", ">", ">=", "<", "<=", "in", "and", "or", "not"]
 
 
@@ -33,10 +35,12 @@ class Parameter(Declared, frozen=True, kw_only=True):
     minimum: float | UnsetType = UNSET
     maximum: float | UnsetType = UNSET
     choices: tuple[Json, ...] = ()
+    delayed: bool = False
 
     @property
     def is_required(self) -> bool:
-        return self.default is UNSET
+        """Must a value be given before the run? A delayed one is asked for when a step needs it."""
+        return self.default is UNSET and not self.delayed
 
 
 class OutputRef(Declared, frozen=True, kw_only=True):
@@ -45,12 +49,24 @@ class OutputRef(Declared, frozen=True, kw_only=True):
     path: tuple[str, ...] = ()
 
 
+class Merge(Declared, frozen=True, kw_only=True):
+    outputs: tuple[OutputRef, ...] = ()
+
+
+class MetricRef(Declared, frozen=True, kw_only=True):
+    step: str
+    name: str
+
+
 class Binding(Declared, frozen=True, kw_only=True):
     """Where a value comes from; exactly one field is set."""
 
     value: Json | UnsetType = UNSET
     parameter: str | UnsetType = UNSET
     output: OutputRef | UnsetType = UNSET
+    merge: Merge | UnsetType = UNSET
+    metric: MetricRef | UnsetType = UNSET
+    fact: str | UnsetType = UNSET
 
 
 class Expression(Declared, frozen=True, kw_only=True):
@@ -83,17 +99,58 @@ class Retry(Declared, frozen=True, kw_only=True):
     multiplier: float = 0.0
     max_delay_seconds: float = 0.0
     never_after: tuple[str, ...] = ()
+    on_exhausted: str = ""
+    jitter: float | UnsetType = UNSET
 
 
 class Timeouts(Declared, frozen=True, kw_only=True):
     run_seconds: float = 0.0
     grace_seconds: float = 0.0
+    queue_seconds: float = 0.0
+    total_seconds: float = 0.0
+    silence_seconds: float = 0.0
 
 
 class Resources(Declared, frozen=True, kw_only=True):
     pool: str = ""
     cpu: float = 0.0
     memory_bytes: int = 0
+    flavor: str = ""
+    gpu: int = 0
+
+
+class Body(Declared, frozen=True, kw_only=True):
+    """The graph inside a map, repeat or workflow step."""
+
+    graph: Graph
+    release: str = ""
+    bundle: str = ""
+    environment: str = ""
+
+
+class Map(Declared, frozen=True, kw_only=True):
+    over: str
+    parallelism: int = 0
+    tolerated: int = 0
+
+
+class Repeat(Declared, frozen=True, kw_only=True):
+    until: Expression
+    max_iterations: int
+    carry: dict[str, str] = {}
+    at_maximum: str = ""
+
+
+class Wait(Declared, frozen=True, kw_only=True):
+    kind: str
+    prompt: str = ""
+    fields: tuple[Parameter, ...] = ()
+    choices: tuple[str, ...] = ()
+    assignee: str = ""
+    deadline_seconds: float = 0.0
+    at_deadline: str = ""
+    at_rejection: str = ""
+    event: str = ""
 
 
 class Step(Declared, frozen=True, kw_only=True):
@@ -112,6 +169,22 @@ class Step(Declared, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     resources: Resources = Resources()
     allow_pickle: bool = False
+    skip_when: Expression | UnsetType = UNSET
+    handles: str = ""
+    effects: str = ""
+    cache: bool = False
+    code: str = ""
+    body: Body | UnsetType = UNSET
+    map: Map | UnsetType = UNSET
+    repeat: Repeat | UnsetType = UNSET
+    wait: Wait | UnsetType = UNSET
+    max_active: int = 0
+
+
+class Scene(Declared, frozen=True, kw_only=True):
+    name: str
+    title: str = ""
+    steps: tuple[str, ...] = ()
 
 
 class Graph(Declared, frozen=True, kw_only=True):
@@ -121,6 +194,8 @@ class Graph(Declared, frozen=True, kw_only=True):
     parameters: tuple[Parameter, ...] = ()
     steps: tuple[Step, ...] = ()
     outputs: dict[str, Binding] = {}
+    on_failure: str = ""
+    scenes: tuple[Scene, ...] = ()
 
 
 class Environment(Declared, frozen=True, kw_only=True):

@@ -43,6 +43,7 @@ class Work(Message, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     resources: Resources = Resources()
     allow_pickle: bool = False
+    checkpoint: Artifact | UnsetType = UNSET
 
 
 class StopAttempt(Message, frozen=True, kw_only=True):
@@ -60,6 +61,10 @@ class Report(Message, frozen=True, kw_only=True):
     seconds: float = 0.0
     max_rss_bytes: int = 0
     log_lines: int = 0
+    metrics: dict[str, float] = {}
+    fraction: float = 0.0
+    message: str = ""
+    checkpoint: Artifact | UnsetType = UNSET
 
 
 class ReportAck(Message, frozen=True, kw_only=True):

@@ -9,23 +9,24 @@ from typing import Any
 import msgspec
 from google.protobuf.message import Message
 
-from foldline.api.event.v1 import artifact_pb2, registry_events_pb2, run_events_pb2
+from foldline.api.event.v1 import artifact_pb2, registry_events_pb2, relations_pb2, run_events_pb2
 from foldline.api.executor.v1 import work_pb2
 from foldline.api.failure.v1 import failure_pb2
 from foldline.api.workflow.v1 import workflow_pb2
-from foldline.domain import artifacts, failures, registry_events, run_events, spec, work
+from foldline.domain import artifacts, failures, registry_events, relations, run_events, spec, work
 
 #: A module of structs and the module of the messages that they mirror.
 PAIRS: tuple[tuple[ModuleType, Any], ...] = (
     (spec, workflow_pb2),
     (artifacts, artifact_pb2),
     (failures, failure_pb2),
+    (relations, relations_pb2),
     (run_events, run_events_pb2),
     (registry_events, registry_events_pb2),
     (work, work_pb2),
 )
 
-_BASES = {spec.Declared, run_events.Event, work.Message}
+_BASES = {spec.Declared, relations.Relation, run_events.Event, work.Message}
 
 
 def structs_of(module: ModuleType) -> dict[str, type[msgspec.Struct]]:

@@ -36,7 +36,9 @@ class Artifact(google.protobuf.message.Message):
     """As declared in workflow.v1.Output.type, but never "any"."""
     encoding: builtins.str
     """How the bytes are encoded and so how they are read: "json", "npy", "parquet", "skops", "png",
-    "file", "pickle". Readers choose by this string, never by a class named in the data.
+    "file", "pickle", "list" (a JSON array of these messages or null), "lists" (a JSON array of artifacts of
+    encoding "list", to be read one after the other). Readers choose by this string, never by a class named
+    in the data.
     """
     size_bytes: builtins.int
     filename: builtins.str
@@ -64,3 +66,27 @@ class Artifact(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["digest", b"digest", "encoding", b"encoding", "filename", b"filename", "size_bytes", b"size_bytes", "summary", b"summary", "type", b"type", "value", b"value"]) -> None: ...
 
 Global___Artifact: typing_extensions.TypeAlias = Artifact
+
+@typing.final
+class Item(google.protobuf.message.Message):
+    """Item is one element of a list that a map runs over; exactly one is set."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: builtins.int
+    ARTIFACT_FIELD_NUMBER: builtins.int
+    @property
+    def value(self) -> google.protobuf.struct_pb2.Value: ...
+    @property
+    def artifact(self) -> Global___Artifact: ...
+    def __init__(
+        self,
+        *,
+        value: google.protobuf.struct_pb2.Value | None = ...,
+        artifact: Global___Artifact | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["artifact", b"artifact", "source", b"source", "value", b"value"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["artifact", b"artifact", "source", b"source", "value", b"value"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["source", b"source"]) -> typing.Literal["value", "artifact"] | None: ...
+
+Global___Item: typing_extensions.TypeAlias = Item

@@ -23,55 +23,112 @@ _sym_db = _symbol_database.Default()
 
 
 from foldline.api.event.v1 import artifact_pb2 as foldline_dot_api_dot_event_dot_v1_dot_artifact__pb2
+from foldline.api.event.v1 import relations_pb2 as foldline_dot_api_dot_event_dot_v1_dot_relations__pb2
 from foldline.api.failure.v1 import failure_pb2 as foldline_dot_api_dot_failure_dot_v1_dot_failure__pb2
 from foldline.api.workflow.v1 import workflow_pb2 as foldline_dot_api_dot_workflow_dot_v1_dot_workflow__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&foldline/api/event/v1/run_events.proto\x12\x15\x66oldline.api.event.v1\x1a$foldline/api/event/v1/artifact.proto\x1a%foldline/api/failure/v1/failure.proto\x1a\'foldline/api/workflow/v1/workflow.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x01\n\nRunCreated\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x11\n\tworkspace\x18\x02 \x01(\t\x12\x10\n\x08workflow\x18\x03 \x01(\t\x12\x0f\n\x07release\x18\x04 \x01(\t\x12\x0e\n\x06region\x18\x05 \x01(\t\x12.\n\x05graph\x18\x06 \x01(\x0b\x32\x1f.foldline.api.workflow.v1.Graph\x12+\n\nparameters\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06\x62undle\x18\x08 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\t \x01(\t\"E\n\x10\x43onditionDecided\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06result\x18\x02 \x01(\x08\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\t\"<\n\x0bStepSkipped\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x03 \x01(\t\"@\n\rStepScheduled\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x10\n\x08\x65xecutor\x18\x03 \x01(\t\"A\n\x0e\x41ttemptStarted\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x10\n\x08\x65xecutor\x18\x03 \x01(\t\"\x93\x02\n\x10\x41ttemptSucceeded\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x45\n\x07outputs\x18\x03 \x03(\x0b\x32\x34.foldline.api.event.v1.AttemptSucceeded.OutputsEntry\x12\r\n\x05reads\x18\x04 \x03(\t\x12\x0f\n\x07seconds\x18\x05 \x01(\x01\x12\x15\n\rmax_rss_bytes\x18\x06 \x01(\x03\x12\x11\n\tlog_lines\x18\x07 \x01(\x03\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\"\x9c\x01\n\rAttemptFailed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x31\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x15\n\rmax_rss_bytes\x18\x05 \x01(\x03\x12\x11\n\tlog_lines\x18\x06 \x01(\x03\"W\n\x0eRetryScheduled\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\nStepFailed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x31\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\"\x1b\n\x0bStepStopped\x12\x0c\n\x04step\x18\x01 \x01(\t\"\"\n\x10RunStopRequested\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\xa2\x01\n\x0cRunCompleted\x12\x41\n\x07outputs\x18\x01 \x03(\x0b\x32\x30.foldline.api.event.v1.RunCompleted.OutputsEntry\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\"L\n\tRunFailed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x31\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\"\x0c\n\nRunStopped\"N\n\rReportIgnored\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x0e\n\x06report\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&foldline/api/event/v1/run_events.proto\x12\x15\x66oldline.api.event.v1\x1a$foldline/api/event/v1/artifact.proto\x1a%foldline/api/event/v1/relations.proto\x1a%foldline/api/failure/v1/failure.proto\x1a\'foldline/api/workflow/v1/workflow.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcd\x05\n\nRunCreated\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x11\n\tworkspace\x18\x02 \x01(\t\x12\x10\n\x08workflow\x18\x03 \x01(\t\x12\x0f\n\x07release\x18\x04 \x01(\t\x12\x0e\n\x06region\x18\x05 \x01(\t\x12.\n\x05graph\x18\x06 \x01(\x0b\x32\x1f.foldline.api.workflow.v1.Graph\x12+\n\nparameters\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06\x62undle\x18\x08 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\t \x01(\t\x12-\n\x06parent\x18\n \x01(\x0b\x32\x1d.foldline.api.event.v1.Parent\x12*\n\x05items\x18\x0b \x03(\x0b\x32\x1b.foldline.api.event.v1.Item\x12=\n\x06inputs\x18\x0c \x03(\x0b\x32-.foldline.api.event.v1.RunCreated.InputsEntry\x12-\n\x06origin\x18\r \x01(\x0b\x32\x1d.foldline.api.event.v1.Origin\x12\x11\n\tselection\x18\x0e \x03(\t\x12;\n\x05given\x18\x0f \x03(\x0b\x32,.foldline.api.event.v1.RunCreated.GivenEntry\x12\r\n\x05\x63\x61\x63he\x18\x10 \x01(\t\x12\x10\n\x08priority\x18\x11 \x01(\x05\x12\x11\n\ttolerated\x18\x12 \x01(\x05\x1aN\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\x1aJ\n\nGivenEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x05value\x18\x02 \x01(\x0b\x32\x1c.foldline.api.event.v1.Reuse:\x02\x38\x01\"E\n\x10\x43onditionDecided\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06result\x18\x02 \x01(\x08\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\t\"<\n\x0bStepSkipped\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x03 \x01(\t\"@\n\rStepScheduled\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x10\n\x08\x65xecutor\x18\x03 \x01(\t\"A\n\x0e\x41ttemptStarted\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x10\n\x08\x65xecutor\x18\x03 \x01(\t\"\x8a\x03\n\x10\x41ttemptSucceeded\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x45\n\x07outputs\x18\x03 \x03(\x0b\x32\x34.foldline.api.event.v1.AttemptSucceeded.OutputsEntry\x12\r\n\x05reads\x18\x04 \x03(\t\x12\x0f\n\x07seconds\x18\x05 \x01(\x01\x12\x15\n\rmax_rss_bytes\x18\x06 \x01(\x03\x12\x11\n\tlog_lines\x18\x07 \x01(\x03\x12\x45\n\x07metrics\x18\x08 \x03(\x0b\x32\x34.foldline.api.event.v1.AttemptSucceeded.MetricsEntry\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x9c\x01\n\rAttemptFailed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x31\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x15\n\rmax_rss_bytes\x18\x05 \x01(\x03\x12\x11\n\tlog_lines\x18\x06 \x01(\x03\"W\n\x0eRetryScheduled\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\nStepFailed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x31\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\"\x1b\n\x0bStepStopped\x12\x0c\n\x04step\x18\x01 \x01(\t\"2\n\x10RunStopRequested\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x66orced\x18\x02 \x01(\x08\"7\n\x13ParametersRequested\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x12\n\nparameters\x18\x02 \x03(\t\"=\n\x12ParametersProvided\x12\'\n\x06values\x18\x01 \x01(\x0b\x32\x17.google.protobuf.Struct\"H\n\nWaitOpened\x12\x0c\n\x04step\x18\x01 \x01(\t\x12,\n\x08\x64\x65\x61\x64line\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc1\x01\n\x0cWaitAnswered\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x41\n\x07outputs\x18\x02 \x03(\x0b\x32\x30.foldline.api.event.v1.WaitAnswered.OutputsEntry\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\"+\n\x0bWaitExpired\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\"<\n\x0cStepExpanded\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\r\n\x05sizes\x18\x03 \x03(\x05\"<\n\x0c\x43hildStarted\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\r\n\x05index\x18\x03 \x01(\x05\"\xb2\x02\n\nChildEnded\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\r\n\x05index\x18\x03 \x01(\x05\x12\x0e\n\x06status\x18\x04 \x01(\t\x12?\n\x07outputs\x18\x05 \x03(\x0b\x32..foldline.api.event.v1.ChildEnded.OutputsEntry\x12\x31\n\x07\x66\x61ilure\x18\x06 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\x12\x11\n\tsucceeded\x18\x07 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x08 \x01(\x05\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\"d\n\nStepReused\x12\x0c\n\x04step\x18\x01 \x01(\t\x12+\n\x05reuse\x18\x02 \x01(\x0b\x32\x1c.foldline.api.event.v1.Reuse\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\":\n\rReuseDeclined\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x8a\x01\n\x11\x41ttemptProgressed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x10\n\x08\x66raction\x18\x03 \x01(\x01\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x33\n\ncheckpoint\x18\x05 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact\"K\n\x08StepHeld\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x31\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\"1\n\x11StepStopRequested\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"+\n\x0bStepRetried\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x1b\n\tRunPaused\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x0c\n\nRunResumed\"\x1d\n\x0bRunReopened\x12\x0e\n\x06reason\x18\x01 \x01(\t\"]\n\tRunEnding\x12\x0f\n\x07outcome\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x31\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\"\xa2\x01\n\x0cRunCompleted\x12\x41\n\x07outputs\x18\x01 \x03(\x0b\x32\x30.foldline.api.event.v1.RunCompleted.OutputsEntry\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\"L\n\tRunFailed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x31\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\"\x0c\n\nRunStopped\"N\n\rReportIgnored\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x0e\n\x06report\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'foldline.api.event.v1.run_events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_RUNCREATED_INPUTSENTRY']._loaded_options = None
+  _globals['_RUNCREATED_INPUTSENTRY']._serialized_options = b'8\001'
+  _globals['_RUNCREATED_GIVENENTRY']._loaded_options = None
+  _globals['_RUNCREATED_GIVENENTRY']._serialized_options = b'8\001'
   _globals['_ATTEMPTSUCCEEDED_OUTPUTSENTRY']._loaded_options = None
   _globals['_ATTEMPTSUCCEEDED_OUTPUTSENTRY']._serialized_options = b'8\001'
+  _globals['_ATTEMPTSUCCEEDED_METRICSENTRY']._loaded_options = None
+  _globals['_ATTEMPTSUCCEEDED_METRICSENTRY']._serialized_options = b'8\001'
+  _globals['_WAITANSWERED_OUTPUTSENTRY']._loaded_options = None
+  _globals['_WAITANSWERED_OUTPUTSENTRY']._serialized_options = b'8\001'
+  _globals['_CHILDENDED_OUTPUTSENTRY']._loaded_options = None
+  _globals['_CHILDENDED_OUTPUTSENTRY']._serialized_options = b'8\001'
   _globals['_RUNCOMPLETED_OUTPUTSENTRY']._loaded_options = None
   _globals['_RUNCOMPLETED_OUTPUTSENTRY']._serialized_options = b'8\001'
-  _globals['_RUNCREATED']._serialized_start=247
-  _globals['_RUNCREATED']._serialized_end=475
-  _globals['_CONDITIONDECIDED']._serialized_start=477
-  _globals['_CONDITIONDECIDED']._serialized_end=546
-  _globals['_STEPSKIPPED']._serialized_start=548
-  _globals['_STEPSKIPPED']._serialized_end=608
-  _globals['_STEPSCHEDULED']._serialized_start=610
-  _globals['_STEPSCHEDULED']._serialized_end=674
-  _globals['_ATTEMPTSTARTED']._serialized_start=676
-  _globals['_ATTEMPTSTARTED']._serialized_end=741
-  _globals['_ATTEMPTSUCCEEDED']._serialized_start=744
-  _globals['_ATTEMPTSUCCEEDED']._serialized_end=1019
-  _globals['_ATTEMPTSUCCEEDED_OUTPUTSENTRY']._serialized_start=940
-  _globals['_ATTEMPTSUCCEEDED_OUTPUTSENTRY']._serialized_end=1019
-  _globals['_ATTEMPTFAILED']._serialized_start=1022
-  _globals['_ATTEMPTFAILED']._serialized_end=1178
-  _globals['_RETRYSCHEDULED']._serialized_start=1180
-  _globals['_RETRYSCHEDULED']._serialized_end=1267
-  _globals['_STEPFAILED']._serialized_start=1269
-  _globals['_STEPFAILED']._serialized_end=1346
-  _globals['_STEPSTOPPED']._serialized_start=1348
-  _globals['_STEPSTOPPED']._serialized_end=1375
-  _globals['_RUNSTOPREQUESTED']._serialized_start=1377
-  _globals['_RUNSTOPREQUESTED']._serialized_end=1411
-  _globals['_RUNCOMPLETED']._serialized_start=1414
-  _globals['_RUNCOMPLETED']._serialized_end=1576
-  _globals['_RUNCOMPLETED_OUTPUTSENTRY']._serialized_start=940
-  _globals['_RUNCOMPLETED_OUTPUTSENTRY']._serialized_end=1019
-  _globals['_RUNFAILED']._serialized_start=1578
-  _globals['_RUNFAILED']._serialized_end=1654
-  _globals['_RUNSTOPPED']._serialized_start=1656
-  _globals['_RUNSTOPPED']._serialized_end=1668
-  _globals['_REPORTIGNORED']._serialized_start=1670
-  _globals['_REPORTIGNORED']._serialized_end=1748
+  _globals['_RUNCREATED']._serialized_start=286
+  _globals['_RUNCREATED']._serialized_end=1003
+  _globals['_RUNCREATED_INPUTSENTRY']._serialized_start=849
+  _globals['_RUNCREATED_INPUTSENTRY']._serialized_end=927
+  _globals['_RUNCREATED_GIVENENTRY']._serialized_start=929
+  _globals['_RUNCREATED_GIVENENTRY']._serialized_end=1003
+  _globals['_CONDITIONDECIDED']._serialized_start=1005
+  _globals['_CONDITIONDECIDED']._serialized_end=1074
+  _globals['_STEPSKIPPED']._serialized_start=1076
+  _globals['_STEPSKIPPED']._serialized_end=1136
+  _globals['_STEPSCHEDULED']._serialized_start=1138
+  _globals['_STEPSCHEDULED']._serialized_end=1202
+  _globals['_ATTEMPTSTARTED']._serialized_start=1204
+  _globals['_ATTEMPTSTARTED']._serialized_end=1269
+  _globals['_ATTEMPTSUCCEEDED']._serialized_start=1272
+  _globals['_ATTEMPTSUCCEEDED']._serialized_end=1666
+  _globals['_ATTEMPTSUCCEEDED_OUTPUTSENTRY']._serialized_start=1539
+  _globals['_ATTEMPTSUCCEEDED_OUTPUTSENTRY']._serialized_end=1618
+  _globals['_ATTEMPTSUCCEEDED_METRICSENTRY']._serialized_start=1620
+  _globals['_ATTEMPTSUCCEEDED_METRICSENTRY']._serialized_end=1666
+  _globals['_ATTEMPTFAILED']._serialized_start=1669
+  _globals['_ATTEMPTFAILED']._serialized_end=1825
+  _globals['_RETRYSCHEDULED']._serialized_start=1827
+  _globals['_RETRYSCHEDULED']._serialized_end=1914
+  _globals['_STEPFAILED']._serialized_start=1916
+  _globals['_STEPFAILED']._serialized_end=1993
+  _globals['_STEPSTOPPED']._serialized_start=1995
+  _globals['_STEPSTOPPED']._serialized_end=2022
+  _globals['_RUNSTOPREQUESTED']._serialized_start=2024
+  _globals['_RUNSTOPREQUESTED']._serialized_end=2074
+  _globals['_PARAMETERSREQUESTED']._serialized_start=2076
+  _globals['_PARAMETERSREQUESTED']._serialized_end=2131
+  _globals['_PARAMETERSPROVIDED']._serialized_start=2133
+  _globals['_PARAMETERSPROVIDED']._serialized_end=2194
+  _globals['_WAITOPENED']._serialized_start=2196
+  _globals['_WAITOPENED']._serialized_end=2268
+  _globals['_WAITANSWERED']._serialized_start=2271
+  _globals['_WAITANSWERED']._serialized_end=2464
+  _globals['_WAITANSWERED_OUTPUTSENTRY']._serialized_start=1539
+  _globals['_WAITANSWERED_OUTPUTSENTRY']._serialized_end=1618
+  _globals['_WAITEXPIRED']._serialized_start=2466
+  _globals['_WAITEXPIRED']._serialized_end=2509
+  _globals['_STEPEXPANDED']._serialized_start=2511
+  _globals['_STEPEXPANDED']._serialized_end=2571
+  _globals['_CHILDSTARTED']._serialized_start=2573
+  _globals['_CHILDSTARTED']._serialized_end=2633
+  _globals['_CHILDENDED']._serialized_start=2636
+  _globals['_CHILDENDED']._serialized_end=2942
+  _globals['_CHILDENDED_OUTPUTSENTRY']._serialized_start=1539
+  _globals['_CHILDENDED_OUTPUTSENTRY']._serialized_end=1618
+  _globals['_STEPREUSED']._serialized_start=2944
+  _globals['_STEPREUSED']._serialized_end=3044
+  _globals['_REUSEDECLINED']._serialized_start=3046
+  _globals['_REUSEDECLINED']._serialized_end=3104
+  _globals['_ATTEMPTPROGRESSED']._serialized_start=3107
+  _globals['_ATTEMPTPROGRESSED']._serialized_end=3245
+  _globals['_STEPHELD']._serialized_start=3247
+  _globals['_STEPHELD']._serialized_end=3322
+  _globals['_STEPSTOPREQUESTED']._serialized_start=3324
+  _globals['_STEPSTOPREQUESTED']._serialized_end=3373
+  _globals['_STEPRETRIED']._serialized_start=3375
+  _globals['_STEPRETRIED']._serialized_end=3418
+  _globals['_RUNPAUSED']._serialized_start=3420
+  _globals['_RUNPAUSED']._serialized_end=3447
+  _globals['_RUNRESUMED']._serialized_start=3449
+  _globals['_RUNRESUMED']._serialized_end=3461
+  _globals['_RUNREOPENED']._serialized_start=3463
+  _globals['_RUNREOPENED']._serialized_end=3492
+  _globals['_RUNENDING']._serialized_start=3494
+  _globals['_RUNENDING']._serialized_end=3587
+  _globals['_RUNCOMPLETED']._serialized_start=3590
+  _globals['_RUNCOMPLETED']._serialized_end=3752
+  _globals['_RUNCOMPLETED_OUTPUTSENTRY']._serialized_start=1539
+  _globals['_RUNCOMPLETED_OUTPUTSENTRY']._serialized_end=1618
+  _globals['_RUNFAILED']._serialized_start=3754
+  _globals['_RUNFAILED']._serialized_end=3830
+  _globals['_RUNSTOPPED']._serialized_start=3832
+  _globals['_RUNSTOPPED']._serialized_end=3844
+  _globals['_REPORTIGNORED']._serialized_start=3846
+  _globals['_REPORTIGNORED']._serialized_end=3924
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ docs/state-machine.md shows which fact may follow which.
 import builtins
 import collections.abc
 import foldline.api.event.v1.artifact_pb2
+import foldline.api.event.v1.relations_pb2
 import foldline.api.failure.v1.failure_pb2
 import foldline.api.workflow.v1.workflow_pb2
 import google.protobuf.descriptor
@@ -31,6 +32,42 @@ class RunCreated(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    @typing.final
+    class InputsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        @property
+        def value(self) -> foldline.api.event.v1.artifact_pb2.Artifact: ...
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: foldline.api.event.v1.artifact_pb2.Artifact | None = ...,
+        ) -> None: ...
+        def HasField(self, field_name: typing.Literal["value", b"value"]) -> builtins.bool: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    @typing.final
+    class GivenEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        @property
+        def value(self) -> foldline.api.event.v1.relations_pb2.Reuse: ...
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: foldline.api.event.v1.relations_pb2.Reuse | None = ...,
+        ) -> None: ...
+        def HasField(self, field_name: typing.Literal["value", b"value"]) -> builtins.bool: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     RUN_ID_FIELD_NUMBER: builtins.int
     WORKSPACE_FIELD_NUMBER: builtins.int
     WORKFLOW_FIELD_NUMBER: builtins.int
@@ -40,6 +77,15 @@ class RunCreated(google.protobuf.message.Message):
     PARAMETERS_FIELD_NUMBER: builtins.int
     BUNDLE_FIELD_NUMBER: builtins.int
     ENVIRONMENT_FIELD_NUMBER: builtins.int
+    PARENT_FIELD_NUMBER: builtins.int
+    ITEMS_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    ORIGIN_FIELD_NUMBER: builtins.int
+    SELECTION_FIELD_NUMBER: builtins.int
+    GIVEN_FIELD_NUMBER: builtins.int
+    CACHE_FIELD_NUMBER: builtins.int
+    PRIORITY_FIELD_NUMBER: builtins.int
+    TOLERATED_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     workspace: builtins.str
     workflow: builtins.str
@@ -50,11 +96,43 @@ class RunCreated(google.protobuf.message.Message):
     """Digest of the code bundle in the artifact store."""
     environment: builtins.str
     """Digest of the environment's canonical JSON in the artifact store."""
+    cache: builtins.str
+    """How declared caching is used: "" (read and write), "off", "read_only", "refresh" (write alone)."""
+    priority: builtins.int
+    """Higher goes first; 0 is usual."""
+    tolerated: builtins.int
+    """A map's child goes on until more items than this have failed."""
     @property
     def graph(self) -> foldline.api.workflow.v1.workflow_pb2.Graph: ...
     @property
     def parameters(self) -> google.protobuf.struct_pb2.Struct:
         """Every parameter with its value for this run; defaults filled in."""
+
+    @property
+    def parent(self) -> foldline.api.event.v1.relations_pb2.Parent:
+        """Of a child run: the step whose body this is. Absent for a run that somebody started."""
+
+    @property
+    def items(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[foldline.api.event.v1.artifact_pb2.Item]:
+        """Of a map's child: the items that the graph is run for, each on its own. Steps are then named step[item],
+        counted from `parent.first`.
+        """
+
+    @property
+    def inputs(self) -> google.protobuf.internal.containers.MessageMap[builtins.str, foldline.api.event.v1.artifact_pb2.Artifact]:
+        """Parameters whose value is an artifact; a child's alone."""
+
+    @property
+    def origin(self) -> foldline.api.event.v1.relations_pb2.Origin:
+        """The earlier run that this one was made from."""
+
+    @property
+    def selection(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Steps that run; empty means all. The others are skipped, or stand in `given`."""
+
+    @property
+    def given(self) -> google.protobuf.internal.containers.MessageMap[builtins.str, foldline.api.event.v1.relations_pb2.Reuse]:
+        """Outputs of steps outside the selection, from an earlier run."""
 
     def __init__(
         self,
@@ -68,9 +146,18 @@ class RunCreated(google.protobuf.message.Message):
         parameters: google.protobuf.struct_pb2.Struct | None = ...,
         bundle: builtins.str = ...,
         environment: builtins.str = ...,
+        parent: foldline.api.event.v1.relations_pb2.Parent | None = ...,
+        items: collections.abc.Iterable[foldline.api.event.v1.artifact_pb2.Item] | None = ...,
+        inputs: collections.abc.Mapping[builtins.str, foldline.api.event.v1.artifact_pb2.Artifact] | None = ...,
+        origin: foldline.api.event.v1.relations_pb2.Origin | None = ...,
+        selection: collections.abc.Iterable[builtins.str] | None = ...,
+        given: collections.abc.Mapping[builtins.str, foldline.api.event.v1.relations_pb2.Reuse] | None = ...,
+        cache: builtins.str = ...,
+        priority: builtins.int = ...,
+        tolerated: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["graph", b"graph", "parameters", b"parameters"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["bundle", b"bundle", "environment", b"environment", "graph", b"graph", "parameters", b"parameters", "region", b"region", "release", b"release", "run_id", b"run_id", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["graph", b"graph", "origin", b"origin", "parameters", b"parameters", "parent", b"parent"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["bundle", b"bundle", "cache", b"cache", "environment", b"environment", "given", b"given", "graph", b"graph", "inputs", b"inputs", "items", b"items", "origin", b"origin", "parameters", b"parameters", "parent", b"parent", "priority", b"priority", "region", b"region", "release", b"release", "run_id", b"run_id", "selection", b"selection", "tolerated", b"tolerated", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
 
 Global___RunCreated: typing_extensions.TypeAlias = RunCreated
 
@@ -109,7 +196,10 @@ class StepSkipped(google.protobuf.message.Message):
     BECAUSE_FIELD_NUMBER: builtins.int
     step: builtins.str
     reason: builtins.str
-    """Closed set: "guard" (the condition chose the other branch), "upstream" (what it needs was skipped)."""
+    """Closed set: "guard" (the condition chose the other branch), "upstream" (what it needs was skipped),
+    "failed" (what it needs failed), "condition" (its own skip condition held), "unselected" (the run is of
+    other steps), "deadline" (nobody answered in time), "handler" (the run did not end so).
+    """
     because: builtins.str
     """The step that caused it."""
     def __init__(
@@ -195,6 +285,22 @@ class AttemptSucceeded(google.protobuf.message.Message):
         def HasField(self, field_name: typing.Literal["value", b"value"]) -> builtins.bool: ...
         def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
 
+    @typing.final
+    class MetricsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.float
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.float = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     STEP_FIELD_NUMBER: builtins.int
     ATTEMPT_FIELD_NUMBER: builtins.int
     OUTPUTS_FIELD_NUMBER: builtins.int
@@ -202,6 +308,7 @@ class AttemptSucceeded(google.protobuf.message.Message):
     SECONDS_FIELD_NUMBER: builtins.int
     MAX_RSS_BYTES_FIELD_NUMBER: builtins.int
     LOG_LINES_FIELD_NUMBER: builtins.int
+    METRICS_FIELD_NUMBER: builtins.int
     step: builtins.str
     attempt: builtins.int
     seconds: builtins.float
@@ -216,6 +323,10 @@ class AttemptSucceeded(google.protobuf.message.Message):
     def reads(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Digests of the artifacts that the attempt read."""
 
+    @property
+    def metrics(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.float]:
+        """The last value of each metric that the attempt recorded."""
+
     def __init__(
         self,
         *,
@@ -226,8 +337,9 @@ class AttemptSucceeded(google.protobuf.message.Message):
         seconds: builtins.float = ...,
         max_rss_bytes: builtins.int = ...,
         log_lines: builtins.int = ...,
+        metrics: collections.abc.Mapping[builtins.str, builtins.float] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "log_lines", b"log_lines", "max_rss_bytes", b"max_rss_bytes", "outputs", b"outputs", "reads", b"reads", "seconds", b"seconds", "step", b"step"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "log_lines", b"log_lines", "max_rss_bytes", b"max_rss_bytes", "metrics", b"metrics", "outputs", b"outputs", "reads", b"reads", "seconds", b"seconds", "step", b"step"]) -> None: ...
 
 Global___AttemptSucceeded: typing_extensions.TypeAlias = AttemptSucceeded
 
@@ -337,6 +449,417 @@ class RunStopRequested(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     REASON_FIELD_NUMBER: builtins.int
+    FORCED_FIELD_NUMBER: builtins.int
+    reason: builtins.str
+    forced: builtins.bool
+    """Attempts are killed without their grace time, handlers too."""
+    def __init__(
+        self,
+        *,
+        reason: builtins.str = ...,
+        forced: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["forced", b"forced", "reason", b"reason"]) -> None: ...
+
+Global___RunStopRequested: typing_extensions.TypeAlias = RunStopRequested
+
+@typing.final
+class ParametersRequested(google.protobuf.message.Message):
+    """ParametersRequested: the step needs parameters that are given during the run; it waits for them."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PARAMETERS_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    @property
+    def parameters(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """All that it lacks, asked together."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        parameters: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["parameters", b"parameters", "step", b"step"]) -> None: ...
+
+Global___ParametersRequested: typing_extensions.TypeAlias = ParametersRequested
+
+@typing.final
+class ParametersProvided(google.protobuf.message.Message):
+    """ParametersProvided: a person gave values during the run. They count for whatever has not started yet."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    VALUES_FIELD_NUMBER: builtins.int
+    @property
+    def values(self) -> google.protobuf.struct_pb2.Struct: ...
+    def __init__(
+        self,
+        *,
+        values: google.protobuf.struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["values", b"values"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["values", b"values"]) -> None: ...
+
+Global___ParametersProvided: typing_extensions.TypeAlias = ParametersProvided
+
+@typing.final
+class WaitOpened(google.protobuf.message.Message):
+    """WaitOpened: a wait step asks its question, or waits for its event."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    DEADLINE_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    @property
+    def deadline(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When the deadline passes; absent for none. The timer of record."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        deadline: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["deadline", b"deadline"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["deadline", b"deadline", "step", b"step"]) -> None: ...
+
+Global___WaitOpened: typing_extensions.TypeAlias = WaitOpened
+
+@typing.final
+class WaitAnswered(google.protobuf.message.Message):
+    """WaitAnswered completes a wait step (or fails it, by a rejection: StepFailed follows)."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class OutputsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        @property
+        def value(self) -> foldline.api.event.v1.artifact_pb2.Artifact: ...
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: foldline.api.event.v1.artifact_pb2.Artifact | None = ...,
+        ) -> None: ...
+        def HasField(self, field_name: typing.Literal["value", b"value"]) -> builtins.bool: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    STEP_FIELD_NUMBER: builtins.int
+    OUTPUTS_FIELD_NUMBER: builtins.int
+    COMMENT_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    comment: builtins.str
+    @property
+    def outputs(self) -> google.protobuf.internal.containers.MessageMap[builtins.str, foldline.api.event.v1.artifact_pb2.Artifact]: ...
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        outputs: collections.abc.Mapping[builtins.str, foldline.api.event.v1.artifact_pb2.Artifact] | None = ...,
+        comment: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["comment", b"comment", "outputs", b"outputs", "step", b"step"]) -> None: ...
+
+Global___WaitAnswered: typing_extensions.TypeAlias = WaitAnswered
+
+@typing.final
+class WaitExpired(google.protobuf.message.Message):
+    """WaitExpired: nobody answered by the deadline; what follows is a fact of its own."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    ACTION_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    action: builtins.str
+    """"fail", "skip", "approve", "reject" or "default"."""
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        action: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["action", b"action", "step", b"step"]) -> None: ...
+
+Global___WaitExpired: typing_extensions.TypeAlias = WaitExpired
+
+@typing.final
+class StepExpanded(google.protobuf.message.Message):
+    """StepExpanded begins an attempt of a map, repeat or workflow step."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    SIZES_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    attempt: builtins.int
+    @property
+    def sizes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """map: how many items each child run gets, in the order of the list; else empty."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        attempt: builtins.int = ...,
+        sizes: collections.abc.Iterable[builtins.int] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "sizes", b"sizes", "step", b"step"]) -> None: ...
+
+Global___StepExpanded: typing_extensions.TypeAlias = StepExpanded
+
+@typing.final
+class ChildStarted(google.protobuf.message.Message):
+    """ChildStarted: the child run was decided on; its own stream begins with RunCreated."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    INDEX_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    attempt: builtins.int
+    index: builtins.int
+    """Of the step's children, from 0; of a repeat the iteration."""
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        attempt: builtins.int = ...,
+        index: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "index", b"index", "step", b"step"]) -> None: ...
+
+Global___ChildStarted: typing_extensions.TypeAlias = ChildStarted
+
+@typing.final
+class ChildEnded(google.protobuf.message.Message):
+    """ChildEnded: what became of a child run, as far as its parent needs it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class OutputsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        @property
+        def value(self) -> foldline.api.event.v1.artifact_pb2.Artifact: ...
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: foldline.api.event.v1.artifact_pb2.Artifact | None = ...,
+        ) -> None: ...
+        def HasField(self, field_name: typing.Literal["value", b"value"]) -> builtins.bool: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    STEP_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    INDEX_FIELD_NUMBER: builtins.int
+    STATUS_FIELD_NUMBER: builtins.int
+    OUTPUTS_FIELD_NUMBER: builtins.int
+    FAILURE_FIELD_NUMBER: builtins.int
+    SUCCEEDED_FIELD_NUMBER: builtins.int
+    FAILED_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    attempt: builtins.int
+    index: builtins.int
+    status: builtins.str
+    """"completed", "failed", "stopped"."""
+    succeeded: builtins.int
+    """map: items of this child that completed and that failed."""
+    failed: builtins.int
+    @property
+    def outputs(self) -> google.protobuf.internal.containers.MessageMap[builtins.str, foldline.api.event.v1.artifact_pb2.Artifact]: ...
+    @property
+    def failure(self) -> foldline.api.failure.v1.failure_pb2.Failure: ...
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        attempt: builtins.int = ...,
+        index: builtins.int = ...,
+        status: builtins.str = ...,
+        outputs: collections.abc.Mapping[builtins.str, foldline.api.event.v1.artifact_pb2.Artifact] | None = ...,
+        failure: foldline.api.failure.v1.failure_pb2.Failure | None = ...,
+        succeeded: builtins.int = ...,
+        failed: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["failure", b"failure"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "failed", b"failed", "failure", b"failure", "index", b"index", "outputs", b"outputs", "status", b"status", "step", b"step", "succeeded", b"succeeded"]) -> None: ...
+
+Global___ChildEnded: typing_extensions.TypeAlias = ChildEnded
+
+@typing.final
+class StepReused(google.protobuf.message.Message):
+    """StepReused completes a step with what an equal earlier attempt produced."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    REUSE_FIELD_NUMBER: builtins.int
+    KEY_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    key: builtins.str
+    """Digest of code, environment and inputs that both have in common; empty where nobody compared."""
+    reason: builtins.str
+    @property
+    def reuse(self) -> foldline.api.event.v1.relations_pb2.Reuse: ...
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        reuse: foldline.api.event.v1.relations_pb2.Reuse | None = ...,
+        key: builtins.str = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["reuse", b"reuse"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["key", b"key", "reason", b"reason", "reuse", b"reuse", "step", b"step"]) -> None: ...
+
+Global___StepReused: typing_extensions.TypeAlias = StepReused
+
+@typing.final
+class ReuseDeclined(google.protobuf.message.Message):
+    """ReuseDeclined: an equal attempt was looked for, and the step runs all the same."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    KEY_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    key: builtins.str
+    reason: builtins.str
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        key: builtins.str = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["key", b"key", "reason", b"reason", "step", b"step"]) -> None: ...
+
+Global___ReuseDeclined: typing_extensions.TypeAlias = ReuseDeclined
+
+@typing.final
+class AttemptProgressed(google.protobuf.message.Message):
+    """AttemptProgressed: how far the attempt is, by its own word. Written when a checkpoint was stored, and
+    otherwise at most every few seconds.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    FRACTION_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    CHECKPOINT_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    attempt: builtins.int
+    fraction: builtins.float
+    """0 to 1."""
+    message: builtins.str
+    @property
+    def checkpoint(self) -> foldline.api.event.v1.artifact_pb2.Artifact:
+        """What the next attempt may go on from; absent keeps the one before."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        attempt: builtins.int = ...,
+        fraction: builtins.float = ...,
+        message: builtins.str = ...,
+        checkpoint: foldline.api.event.v1.artifact_pb2.Artifact | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["checkpoint", b"checkpoint"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "checkpoint", b"checkpoint", "fraction", b"fraction", "message", b"message", "step", b"step"]) -> None: ...
+
+Global___AttemptProgressed: typing_extensions.TypeAlias = AttemptProgressed
+
+@typing.final
+class StepHeld(google.protobuf.message.Message):
+    """StepHeld: the step neither goes on nor fails before a person says which."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    FAILURE_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    @property
+    def failure(self) -> foldline.api.failure.v1.failure_pb2.Failure: ...
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        failure: foldline.api.failure.v1.failure_pb2.Failure | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["failure", b"failure"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["failure", b"failure", "step", b"step"]) -> None: ...
+
+Global___StepHeld: typing_extensions.TypeAlias = StepHeld
+
+@typing.final
+class StepStopRequested(google.protobuf.message.Message):
+    """StepStopRequested: a person asked this step to stop; the rest of the run goes on."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    reason: builtins.str
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["reason", b"reason", "step", b"step"]) -> None: ...
+
+Global___StepStopRequested: typing_extensions.TypeAlias = StepStopRequested
+
+@typing.final
+class StepRetried(google.protobuf.message.Message):
+    """StepRetried: a person lets a step run once more that failed, was held or stopped. Its earlier attempts stay."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    reason: builtins.str
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["reason", b"reason", "step", b"step"]) -> None: ...
+
+Global___StepRetried: typing_extensions.TypeAlias = StepRetried
+
+@typing.final
+class RunPaused(google.protobuf.message.Message):
+    """RunPaused: nothing new is started; what runs goes on."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: builtins.int
     reason: builtins.str
     def __init__(
         self,
@@ -345,7 +868,60 @@ class RunStopRequested(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["reason", b"reason"]) -> None: ...
 
-Global___RunStopRequested: typing_extensions.TypeAlias = RunStopRequested
+Global___RunPaused: typing_extensions.TypeAlias = RunPaused
+
+@typing.final
+class RunResumed(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___RunResumed: typing_extensions.TypeAlias = RunResumed
+
+@typing.final
+class RunReopened(google.protobuf.message.Message):
+    """RunReopened: a run that had failed or was stopped goes on, because a step of it is retried."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: builtins.int
+    reason: builtins.str
+    def __init__(
+        self,
+        *,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["reason", b"reason"]) -> None: ...
+
+Global___RunReopened: typing_extensions.TypeAlias = RunReopened
+
+@typing.final
+class RunEnding(google.protobuf.message.Message):
+    """RunEnding: the main part has ended; now its handlers run."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: builtins.int
+    STEP_FIELD_NUMBER: builtins.int
+    FAILURE_FIELD_NUMBER: builtins.int
+    outcome: builtins.str
+    """"completed", "failed" or "stopped": how the run will end."""
+    step: builtins.str
+    @property
+    def failure(self) -> foldline.api.failure.v1.failure_pb2.Failure: ...
+    def __init__(
+        self,
+        *,
+        outcome: builtins.str = ...,
+        step: builtins.str = ...,
+        failure: foldline.api.failure.v1.failure_pb2.Failure | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["failure", b"failure"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["failure", b"failure", "outcome", b"outcome", "step", b"step"]) -> None: ...
+
+Global___RunEnding: typing_extensions.TypeAlias = RunEnding
 
 @typing.final
 class RunCompleted(google.protobuf.message.Message):
@@ -431,7 +1007,7 @@ class ReportIgnored(google.protobuf.message.Message):
     step: builtins.str
     attempt: builtins.int
     report: builtins.str
-    """What the report said: "started", "succeeded", "failed"."""
+    """What the report said: "started", "progressed", "succeeded", "failed"."""
     reason: builtins.str
     """Why it changed nothing."""
     def __init__(

@@ -29,7 +29,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#foldline/api/executor/v1/work.proto\x12\x18\x66oldline.api.executor.v1\x1a$foldline/api/event/v1/artifact.proto\x1a%foldline/api/failure/v1/failure.proto\x1a\'foldline/api/workflow/v1/workflow.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\";\n\nAttemptKey\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\"\x8f\x04\n\x04Work\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x11\n\tworkspace\x18\x02 \x01(\t\x12\x10\n\x08workflow\x18\x03 \x01(\t\x12\x11\n\tpartition\x18\x04 \x01(\x05\x12\x34\n\x08\x66unction\x18\x05 \x01(\x0b\x32\".foldline.api.workflow.v1.Function\x12\x0e\n\x06\x62undle\x18\x06 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x07 \x01(\t\x12:\n\x06inputs\x18\x08 \x03(\x0b\x32*.foldline.api.executor.v1.Work.InputsEntry\x12\x31\n\x07outputs\x18\t \x03(\x0b\x32 .foldline.api.workflow.v1.Output\x12\x34\n\x08timeouts\x18\n \x01(\x0b\x32\".foldline.api.workflow.v1.Timeouts\x12\x36\n\tresources\x18\x0b \x01(\x0b\x32#.foldline.api.workflow.v1.Resources\x12\x14\n\x0c\x61llow_pickle\x18\x0c \x01(\x08\x1aN\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.executor.v1.Input:\x02\x38\x01\"o\n\x05Input\x12\'\n\x05value\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12\x33\n\x08\x61rtifact\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.ArtifactH\x00\x42\x08\n\x06source\"W\n\x0bStopAttempt\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x15\n\rgrace_seconds\x18\x02 \x01(\x01\"\xe8\x02\n\x06Report\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12>\n\x07outputs\x18\x04 \x03(\x0b\x32-.foldline.api.executor.v1.Report.OutputsEntry\x12\r\n\x05reads\x18\x05 \x03(\t\x12\x31\n\x07\x66\x61ilure\x18\x06 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x12\x15\n\rmax_rss_bytes\x18\x08 \x01(\x03\x12\x11\n\tlog_lines\x18\t \x01(\x03\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\"L\n\tReportAck\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x0c\n\x04kind\x18\x02 \x01(\t\"\xc0\x01\n\tHeartbeat\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x0c\n\x04pool\x18\x04 \x01(\t\x12\r\n\x05slots\x18\x05 \x01(\x05\x12\x10\n\x08\x64raining\x18\x06 \x01(\x08\x12\x32\n\x04held\x18\x07 \x03(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x10\n\x08replaces\x18\x08 \x01(\t\x12\x0f\n\x07leaving\x18\t \x01(\x08\"}\n\x08LogChunk\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x31\n\x05lines\x18\x02 \x03(\x0b\x32\".foldline.api.executor.v1.LogEntry\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x08\"b\n\x08LogEntry\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06stream\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#foldline/api/executor/v1/work.proto\x12\x18\x66oldline.api.executor.v1\x1a$foldline/api/event/v1/artifact.proto\x1a%foldline/api/failure/v1/failure.proto\x1a\'foldline/api/workflow/v1/workflow.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\";\n\nAttemptKey\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\"\xc4\x04\n\x04Work\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x11\n\tworkspace\x18\x02 \x01(\t\x12\x10\n\x08workflow\x18\x03 \x01(\t\x12\x11\n\tpartition\x18\x04 \x01(\x05\x12\x34\n\x08\x66unction\x18\x05 \x01(\x0b\x32\".foldline.api.workflow.v1.Function\x12\x0e\n\x06\x62undle\x18\x06 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x07 \x01(\t\x12:\n\x06inputs\x18\x08 \x03(\x0b\x32*.foldline.api.executor.v1.Work.InputsEntry\x12\x31\n\x07outputs\x18\t \x03(\x0b\x32 .foldline.api.workflow.v1.Output\x12\x34\n\x08timeouts\x18\n \x01(\x0b\x32\".foldline.api.workflow.v1.Timeouts\x12\x36\n\tresources\x18\x0b \x01(\x0b\x32#.foldline.api.workflow.v1.Resources\x12\x14\n\x0c\x61llow_pickle\x18\x0c \x01(\x08\x12\x33\n\ncheckpoint\x18\r \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact\x1aN\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.executor.v1.Input:\x02\x38\x01\"o\n\x05Input\x12\'\n\x05value\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12\x33\n\x08\x61rtifact\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.ArtifactH\x00\x42\x08\n\x06source\"W\n\x0bStopAttempt\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x15\n\rgrace_seconds\x18\x02 \x01(\x01\"\xb0\x04\n\x06Report\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12>\n\x07outputs\x18\x04 \x03(\x0b\x32-.foldline.api.executor.v1.Report.OutputsEntry\x12\r\n\x05reads\x18\x05 \x03(\t\x12\x31\n\x07\x66\x61ilure\x18\x06 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x12\x15\n\rmax_rss_bytes\x18\x08 \x01(\x03\x12\x11\n\tlog_lines\x18\t \x01(\x03\x12>\n\x07metrics\x18\n \x03(\x0b\x32-.foldline.api.executor.v1.Report.MetricsEntry\x12\x10\n\x08\x66raction\x18\x0b \x01(\x01\x12\x0f\n\x07message\x18\x0c \x01(\t\x12\x33\n\ncheckpoint\x18\r \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"L\n\tReportAck\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x0c\n\x04kind\x18\x02 \x01(\t\"\xc0\x01\n\tHeartbeat\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x0c\n\x04pool\x18\x04 \x01(\t\x12\r\n\x05slots\x18\x05 \x01(\x05\x12\x10\n\x08\x64raining\x18\x06 \x01(\x08\x12\x32\n\x04held\x18\x07 \x03(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x10\n\x08replaces\x18\x08 \x01(\t\x12\x0f\n\x07leaving\x18\t \x01(\x08\"}\n\x08LogChunk\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x31\n\x05lines\x18\x02 \x03(\x0b\x32\".foldline.api.executor.v1.LogEntry\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x08\"b\n\x08LogEntry\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06stream\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,26 +40,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORK_INPUTSENTRY']._serialized_options = b'8\001'
   _globals['_REPORT_OUTPUTSENTRY']._loaded_options = None
   _globals['_REPORT_OUTPUTSENTRY']._serialized_options = b'8\001'
+  _globals['_REPORT_METRICSENTRY']._loaded_options = None
+  _globals['_REPORT_METRICSENTRY']._serialized_options = b'8\001'
   _globals['_ATTEMPTKEY']._serialized_start=246
   _globals['_ATTEMPTKEY']._serialized_end=305
   _globals['_WORK']._serialized_start=308
-  _globals['_WORK']._serialized_end=835
-  _globals['_WORK_INPUTSENTRY']._serialized_start=757
-  _globals['_WORK_INPUTSENTRY']._serialized_end=835
-  _globals['_INPUT']._serialized_start=837
-  _globals['_INPUT']._serialized_end=948
-  _globals['_STOPATTEMPT']._serialized_start=950
-  _globals['_STOPATTEMPT']._serialized_end=1037
-  _globals['_REPORT']._serialized_start=1040
-  _globals['_REPORT']._serialized_end=1400
-  _globals['_REPORT_OUTPUTSENTRY']._serialized_start=1321
-  _globals['_REPORT_OUTPUTSENTRY']._serialized_end=1400
-  _globals['_REPORTACK']._serialized_start=1402
-  _globals['_REPORTACK']._serialized_end=1478
-  _globals['_HEARTBEAT']._serialized_start=1481
-  _globals['_HEARTBEAT']._serialized_end=1673
-  _globals['_LOGCHUNK']._serialized_start=1675
-  _globals['_LOGCHUNK']._serialized_end=1800
-  _globals['_LOGENTRY']._serialized_start=1802
-  _globals['_LOGENTRY']._serialized_end=1900
+  _globals['_WORK']._serialized_end=888
+  _globals['_WORK_INPUTSENTRY']._serialized_start=810
+  _globals['_WORK_INPUTSENTRY']._serialized_end=888
+  _globals['_INPUT']._serialized_start=890
+  _globals['_INPUT']._serialized_end=1001
+  _globals['_STOPATTEMPT']._serialized_start=1003
+  _globals['_STOPATTEMPT']._serialized_end=1090
+  _globals['_REPORT']._serialized_start=1093
+  _globals['_REPORT']._serialized_end=1653
+  _globals['_REPORT_OUTPUTSENTRY']._serialized_start=1526
+  _globals['_REPORT_OUTPUTSENTRY']._serialized_end=1605
+  _globals['_REPORT_METRICSENTRY']._serialized_start=1607
+  _globals['_REPORT_METRICSENTRY']._serialized_end=1653
+  _globals['_REPORTACK']._serialized_start=1655
+  _globals['_REPORTACK']._serialized_end=1731
+  _globals['_HEARTBEAT']._serialized_start=1734
+  _globals['_HEARTBEAT']._serialized_end=1926
+  _globals['_LOGCHUNK']._serialized_start=1928
+  _globals['_LOGCHUNK']._serialized_end=2053
+  _globals['_LOGENTRY']._serialized_start=2055
+  _globals['_LOGENTRY']._serialized_end=2153
 # @@protoc_insertion_point(module_scope)

@@ -87,6 +87,7 @@ class Work(google.protobuf.message.Message):
     TIMEOUTS_FIELD_NUMBER: builtins.int
     RESOURCES_FIELD_NUMBER: builtins.int
     ALLOW_PICKLE_FIELD_NUMBER: builtins.int
+    CHECKPOINT_FIELD_NUMBER: builtins.int
     workspace: builtins.str
     workflow: builtins.str
     partition: builtins.int
@@ -109,6 +110,10 @@ class Work(google.protobuf.message.Message):
     def timeouts(self) -> foldline.api.workflow.v1.workflow_pb2.Timeouts: ...
     @property
     def resources(self) -> foldline.api.workflow.v1.workflow_pb2.Resources: ...
+    @property
+    def checkpoint(self) -> foldline.api.event.v1.artifact_pb2.Artifact:
+        """What an earlier attempt left to go on from; absent for none."""
+
     def __init__(
         self,
         *,
@@ -124,9 +129,10 @@ class Work(google.protobuf.message.Message):
         timeouts: foldline.api.workflow.v1.workflow_pb2.Timeouts | None = ...,
         resources: foldline.api.workflow.v1.workflow_pb2.Resources | None = ...,
         allow_pickle: builtins.bool = ...,
+        checkpoint: foldline.api.event.v1.artifact_pb2.Artifact | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["function", b"function", "key", b"key", "resources", b"resources", "timeouts", b"timeouts"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["allow_pickle", b"allow_pickle", "bundle", b"bundle", "environment", b"environment", "function", b"function", "inputs", b"inputs", "key", b"key", "outputs", b"outputs", "partition", b"partition", "resources", b"resources", "timeouts", b"timeouts", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "function", b"function", "key", b"key", "resources", b"resources", "timeouts", b"timeouts"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["allow_pickle", b"allow_pickle", "bundle", b"bundle", "checkpoint", b"checkpoint", "environment", b"environment", "function", b"function", "inputs", b"inputs", "key", b"key", "outputs", b"outputs", "partition", b"partition", "resources", b"resources", "timeouts", b"timeouts", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
 
 Global___Work: typing_extensions.TypeAlias = Work
 
@@ -200,6 +206,22 @@ class Report(google.protobuf.message.Message):
         def HasField(self, field_name: typing.Literal["value", b"value"]) -> builtins.bool: ...
         def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
 
+    @typing.final
+    class MetricsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.float
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.float = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     KEY_FIELD_NUMBER: builtins.int
     SESSION_FIELD_NUMBER: builtins.int
     KIND_FIELD_NUMBER: builtins.int
@@ -209,12 +231,19 @@ class Report(google.protobuf.message.Message):
     SECONDS_FIELD_NUMBER: builtins.int
     MAX_RSS_BYTES_FIELD_NUMBER: builtins.int
     LOG_LINES_FIELD_NUMBER: builtins.int
+    METRICS_FIELD_NUMBER: builtins.int
+    FRACTION_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    CHECKPOINT_FIELD_NUMBER: builtins.int
     session: builtins.str
     kind: builtins.str
-    """"started", "succeeded", "failed"."""
+    """"started", "progressed", "succeeded", "failed"."""
     seconds: builtins.float
     max_rss_bytes: builtins.int
     log_lines: builtins.int
+    fraction: builtins.float
+    """kind "progressed"."""
+    message: builtins.str
     @property
     def key(self) -> Global___AttemptKey: ...
     @property
@@ -223,6 +252,10 @@ class Report(google.protobuf.message.Message):
     def reads(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
     @property
     def failure(self) -> foldline.api.failure.v1.failure_pb2.Failure: ...
+    @property
+    def metrics(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.float]: ...
+    @property
+    def checkpoint(self) -> foldline.api.event.v1.artifact_pb2.Artifact: ...
     def __init__(
         self,
         *,
@@ -235,9 +268,13 @@ class Report(google.protobuf.message.Message):
         seconds: builtins.float = ...,
         max_rss_bytes: builtins.int = ...,
         log_lines: builtins.int = ...,
+        metrics: collections.abc.Mapping[builtins.str, builtins.float] | None = ...,
+        fraction: builtins.float = ...,
+        message: builtins.str = ...,
+        checkpoint: foldline.api.event.v1.artifact_pb2.Artifact | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["failure", b"failure", "key", b"key"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["failure", b"failure", "key", b"key", "kind", b"kind", "log_lines", b"log_lines", "max_rss_bytes", b"max_rss_bytes", "outputs", b"outputs", "reads", b"reads", "seconds", b"seconds", "session", b"session"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "failure", b"failure", "key", b"key"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "failure", b"failure", "fraction", b"fraction", "key", b"key", "kind", b"kind", "log_lines", b"log_lines", "max_rss_bytes", b"max_rss_bytes", "message", b"message", "metrics", b"metrics", "outputs", b"outputs", "reads", b"reads", "seconds", b"seconds", "session", b"session"]) -> None: ...
 
 Global___Report: typing_extensions.TypeAlias = Report
 

@@ -34,7 +34,9 @@ class Failure(google.protobuf.message.Message):
     kind: builtins.str
     """Closed set: "user" (the step raised or exited non-zero), "invalid" (bad input or an output that
     cannot be stored), "timeout", "stopped", "lost" (the executor vanished), "infrastructure"
-    (environment, artifact store, disk). "lost" and "infrastructure" do not use up the user's retries.
+    (environment, artifact store, disk), "rejected" (a person said no), "child" (a run inside the step
+    did not succeed), "unsafe" (it would have run again without a yes). "lost" and "infrastructure" do not
+    use up the user's retries.
     """
     reason: builtins.str
     """Stable UPPER_SNAKE reason, e.g. STEP_RAISED, STEP_EXITED, STEP_KILLED, OUTPUT_NOT_STORABLE."""

@@ -49,10 +49,16 @@ class Graph(google.protobuf.message.Message):
     PARAMETERS_FIELD_NUMBER: builtins.int
     STEPS_FIELD_NUMBER: builtins.int
     OUTPUTS_FIELD_NUMBER: builtins.int
+    ON_FAILURE_FIELD_NUMBER: builtins.int
+    SCENES_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Workflow name: 1-64 characters, [A-Za-z][A-Za-z0-9_-]*."""
     title: builtins.str
     description: builtins.str
+    on_failure: builtins.str
+    """What becomes of the rest once a step has failed: "stop" (default: nothing new is started) or
+    "continue" (what does not need the failed step goes on). Either way the run fails in the end.
+    """
     @property
     def parameters(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Parameter]: ...
     @property
@@ -63,6 +69,8 @@ class Graph(google.protobuf.message.Message):
     def outputs(self) -> google.protobuf.internal.containers.MessageMap[builtins.str, Global___Binding]:
         """Results of the whole run, by name."""
 
+    @property
+    def scenes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Scene]: ...
     def __init__(
         self,
         *,
@@ -72,10 +80,38 @@ class Graph(google.protobuf.message.Message):
         parameters: collections.abc.Iterable[Global___Parameter] | None = ...,
         steps: collections.abc.Iterable[Global___Step] | None = ...,
         outputs: collections.abc.Mapping[builtins.str, Global___Binding] | None = ...,
+        on_failure: builtins.str = ...,
+        scenes: collections.abc.Iterable[Global___Scene] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "name", b"name", "outputs", b"outputs", "parameters", b"parameters", "steps", b"steps", "title", b"title"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "name", b"name", "on_failure", b"on_failure", "outputs", b"outputs", "parameters", b"parameters", "scenes", b"scenes", "steps", b"steps", "title", b"title"]) -> None: ...
 
 Global___Graph: typing_extensions.TypeAlias = Graph
+
+@typing.final
+class Scene(google.protobuf.message.Message):
+    """Scene is a named part of a workflow that may be run alone."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    TITLE_FIELD_NUMBER: builtins.int
+    STEPS_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    title: builtins.str
+    @property
+    def steps(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of the steps that run; the others are left out."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        title: builtins.str = ...,
+        steps: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "steps", b"steps", "title", b"title"]) -> None: ...
+
+Global___Scene: typing_extensions.TypeAlias = Scene
 
 @typing.final
 class Parameter(google.protobuf.message.Message):
@@ -91,6 +127,7 @@ class Parameter(google.protobuf.message.Message):
     MINIMUM_FIELD_NUMBER: builtins.int
     MAXIMUM_FIELD_NUMBER: builtins.int
     CHOICES_FIELD_NUMBER: builtins.int
+    DELAYED_FIELD_NUMBER: builtins.int
     name: builtins.str
     type: builtins.str
     """Closed set: "int", "float", "str", "bool", "json"."""
@@ -99,6 +136,8 @@ class Parameter(google.protobuf.message.Message):
     minimum: builtins.float
     """Bounds of numbers, both inclusive; absent means unbounded."""
     maximum: builtins.float
+    delayed: builtins.bool
+    """Asked for at the step that needs it, not before the run."""
     @property
     def default(self) -> google.protobuf.struct_pb2.Value:
         """Absent means: required, has no default."""
@@ -118,9 +157,10 @@ class Parameter(google.protobuf.message.Message):
         minimum: builtins.float | None = ...,
         maximum: builtins.float | None = ...,
         choices: collections.abc.Iterable[google.protobuf.struct_pb2.Value] | None = ...,
+        delayed: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_maximum", b"_maximum", "_minimum", b"_minimum", "default", b"default", "maximum", b"maximum", "minimum", b"minimum"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_maximum", b"_maximum", "_minimum", b"_minimum", "choices", b"choices", "default", b"default", "description", b"description", "maximum", b"maximum", "minimum", b"minimum", "name", b"name", "title", b"title", "type", b"type"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_maximum", b"_maximum", "_minimum", b"_minimum", "choices", b"choices", "default", b"default", "delayed", b"delayed", "description", b"description", "maximum", b"maximum", "minimum", b"minimum", "name", b"name", "title", b"title", "type", b"type"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_maximum", b"_maximum"]) -> typing.Literal["maximum"] | None: ...
     @typing.overload
@@ -183,13 +223,40 @@ class Step(google.protobuf.message.Message):
     TIMEOUTS_FIELD_NUMBER: builtins.int
     RESOURCES_FIELD_NUMBER: builtins.int
     ALLOW_PICKLE_FIELD_NUMBER: builtins.int
+    SKIP_WHEN_FIELD_NUMBER: builtins.int
+    HANDLES_FIELD_NUMBER: builtins.int
+    EFFECTS_FIELD_NUMBER: builtins.int
+    CACHE_FIELD_NUMBER: builtins.int
+    CODE_FIELD_NUMBER: builtins.int
+    BODY_FIELD_NUMBER: builtins.int
+    MAP_FIELD_NUMBER: builtins.int
+    REPEAT_FIELD_NUMBER: builtins.int
+    WAIT_FIELD_NUMBER: builtins.int
+    MAX_ACTIVE_FIELD_NUMBER: builtins.int
     name: builtins.str
     kind: builtins.str
-    """Closed set so far: "function" (runs on an executor), "condition" (decided by the scheduler)."""
+    """Closed set: "function" (runs on an executor), "condition" (answered by the scheduler), "map" (its body
+    for every item of a list), "repeat" (its body again and again until a condition holds), "workflow" (its
+    body once), "wait" (for a person or an outside event).
+    """
     title: builtins.str
     description: builtins.str
     allow_pickle: builtins.bool
     """The step may write its outputs with pickle. Chosen by name by the author, recorded with the step."""
+    handles: builtins.str
+    """Empty for the main part; "failure": runs once the main part has failed; "exit": runs once the main part
+    has ended, however. Handlers may take what the main part produced and `fact` bindings.
+    """
+    effects: builtins.str
+    """What running it again means: "pure" (same inputs, same outputs), "idempotent" (default: may run again),
+    "unsafe" (never runs again without an explicit yes).
+    """
+    cache: builtins.bool
+    """Its outputs may be those of an equal attempt (same code, environment and inputs) of another run."""
+    code: builtins.str
+    """Digest of all code that can change what the step does; empty means: the digest of the whole bundle."""
+    max_active: builtins.int
+    """At most so many attempts of this step at once, over all runs of the workflow; 0 means no limit."""
     @property
     def function(self) -> Global___Function:
         """kind "function": where the code is, inside the release's bundle."""
@@ -220,6 +287,20 @@ class Step(google.protobuf.message.Message):
     def timeouts(self) -> Global___Timeouts: ...
     @property
     def resources(self) -> Global___Resources: ...
+    @property
+    def skip_when(self) -> Global___Expression:
+        """The step is skipped when this holds, asked once everything before the step has finished."""
+
+    @property
+    def body(self) -> Global___Body:
+        """kinds "map", "repeat", "workflow": what runs, as runs of their own."""
+
+    @property
+    def map(self) -> Global___Map: ...
+    @property
+    def repeat(self) -> Global___Repeat: ...
+    @property
+    def wait(self) -> Global___Wait: ...
     def __init__(
         self,
         *,
@@ -238,11 +319,182 @@ class Step(google.protobuf.message.Message):
         timeouts: Global___Timeouts | None = ...,
         resources: Global___Resources | None = ...,
         allow_pickle: builtins.bool = ...,
+        skip_when: Global___Expression | None = ...,
+        handles: builtins.str = ...,
+        effects: builtins.str = ...,
+        cache: builtins.bool = ...,
+        code: builtins.str = ...,
+        body: Global___Body | None = ...,
+        map: Global___Map | None = ...,
+        repeat: Global___Repeat | None = ...,
+        wait: Global___Wait | None = ...,
+        max_active: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["condition", b"condition", "function", b"function", "resources", b"resources", "retry", b"retry", "timeouts", b"timeouts"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["after", b"after", "allow_pickle", b"allow_pickle", "condition", b"condition", "description", b"description", "function", b"function", "guards", b"guards", "input_types", b"input_types", "inputs", b"inputs", "kind", b"kind", "name", b"name", "outputs", b"outputs", "resources", b"resources", "retry", b"retry", "timeouts", b"timeouts", "title", b"title"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["body", b"body", "condition", b"condition", "function", b"function", "map", b"map", "repeat", b"repeat", "resources", b"resources", "retry", b"retry", "skip_when", b"skip_when", "timeouts", b"timeouts", "wait", b"wait"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["after", b"after", "allow_pickle", b"allow_pickle", "body", b"body", "cache", b"cache", "code", b"code", "condition", b"condition", "description", b"description", "effects", b"effects", "function", b"function", "guards", b"guards", "handles", b"handles", "input_types", b"input_types", "inputs", b"inputs", "kind", b"kind", "map", b"map", "max_active", b"max_active", "name", b"name", "outputs", b"outputs", "repeat", b"repeat", "resources", b"resources", "retry", b"retry", "skip_when", b"skip_when", "timeouts", b"timeouts", "title", b"title", "wait", b"wait"]) -> None: ...
 
 Global___Step: typing_extensions.TypeAlias = Step
+
+@typing.final
+class Body(google.protobuf.message.Message):
+    """Body is the graph inside a map, repeat or workflow step. Its parameters are filled from the step's inputs
+    of the same name, which may be artifacts, too.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GRAPH_FIELD_NUMBER: builtins.int
+    RELEASE_FIELD_NUMBER: builtins.int
+    BUNDLE_FIELD_NUMBER: builtins.int
+    ENVIRONMENT_FIELD_NUMBER: builtins.int
+    release: builtins.str
+    """Of another release: its digest, code bundle and environment. All empty for the same release."""
+    bundle: builtins.str
+    environment: builtins.str
+    @property
+    def graph(self) -> Global___Graph: ...
+    def __init__(
+        self,
+        *,
+        graph: Global___Graph | None = ...,
+        release: builtins.str = ...,
+        bundle: builtins.str = ...,
+        environment: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["graph", b"graph"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["bundle", b"bundle", "environment", b"environment", "graph", b"graph", "release", b"release"]) -> None: ...
+
+Global___Body: typing_extensions.TypeAlias = Body
+
+@typing.final
+class Map(google.protobuf.message.Message):
+    """Map runs the body once for every item of a list."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OVER_FIELD_NUMBER: builtins.int
+    PARALLELISM_FIELD_NUMBER: builtins.int
+    TOLERATED_FIELD_NUMBER: builtins.int
+    over: builtins.str
+    """The input that is the list; each item becomes the body's parameter of that name."""
+    parallelism: builtins.int
+    """At most so many items at once; 0 means no limit."""
+    tolerated: builtins.int
+    """The map completes although so many items have failed; their results are null."""
+    def __init__(
+        self,
+        *,
+        over: builtins.str = ...,
+        parallelism: builtins.int = ...,
+        tolerated: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["over", b"over", "parallelism", b"parallelism", "tolerated", b"tolerated"]) -> None: ...
+
+Global___Map: typing_extensions.TypeAlias = Map
+
+@typing.final
+class Repeat(google.protobuf.message.Message):
+    """Repeat runs the body until a condition on its outputs holds."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class CarryEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    UNTIL_FIELD_NUMBER: builtins.int
+    MAX_ITERATIONS_FIELD_NUMBER: builtins.int
+    CARRY_FIELD_NUMBER: builtins.int
+    AT_MAXIMUM_FIELD_NUMBER: builtins.int
+    max_iterations: builtins.int
+    """1 to 10,000."""
+    at_maximum: builtins.str
+    """When the maximum is reached and the condition does not hold: "fail" (default) or "complete"."""
+    @property
+    def until(self) -> Global___Expression:
+        """Operands are constants, parameters of the run and outputs of the body (OutputRef without a step)."""
+
+    @property
+    def carry(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Parameter of the body: output of the body whose value it gets in the next iteration."""
+
+    def __init__(
+        self,
+        *,
+        until: Global___Expression | None = ...,
+        max_iterations: builtins.int = ...,
+        carry: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        at_maximum: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["until", b"until"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["at_maximum", b"at_maximum", "carry", b"carry", "max_iterations", b"max_iterations", "until", b"until"]) -> None: ...
+
+Global___Repeat: typing_extensions.TypeAlias = Repeat
+
+@typing.final
+class Wait(google.protobuf.message.Message):
+    """Wait opens a question to people, or waits for an event from outside. It holds no executor."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: builtins.int
+    PROMPT_FIELD_NUMBER: builtins.int
+    FIELDS_FIELD_NUMBER: builtins.int
+    CHOICES_FIELD_NUMBER: builtins.int
+    ASSIGNEE_FIELD_NUMBER: builtins.int
+    DEADLINE_SECONDS_FIELD_NUMBER: builtins.int
+    AT_DEADLINE_FIELD_NUMBER: builtins.int
+    AT_REJECTION_FIELD_NUMBER: builtins.int
+    EVENT_FIELD_NUMBER: builtins.int
+    kind: builtins.str
+    """"approve" (yes or no), "values" (fill the fields), "choose" (one of the choices), "event"."""
+    prompt: builtins.str
+    assignee: builtins.str
+    """Subject of the only token that may answer; empty means whoever may operate runs."""
+    deadline_seconds: builtins.float
+    """Seconds after which `at_deadline` happens; 0 means never."""
+    at_deadline: builtins.str
+    """"fail" (default), "skip", "approve", "reject", or "default" (the fields' defaults, the first choice)."""
+    at_rejection: builtins.str
+    """kind "approve": what a no does: "fail" (default) or "continue" (the output `approved` is false)."""
+    event: builtins.str
+    """kind "event": the name of the event that is waited for."""
+    @property
+    def fields(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Parameter]:
+        """kind "values": the form."""
+
+    @property
+    def choices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """kind "choose"."""
+
+    def __init__(
+        self,
+        *,
+        kind: builtins.str = ...,
+        prompt: builtins.str = ...,
+        fields: collections.abc.Iterable[Global___Parameter] | None = ...,
+        choices: collections.abc.Iterable[builtins.str] | None = ...,
+        assignee: builtins.str = ...,
+        deadline_seconds: builtins.float = ...,
+        at_deadline: builtins.str = ...,
+        at_rejection: builtins.str = ...,
+        event: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["assignee", b"assignee", "at_deadline", b"at_deadline", "at_rejection", b"at_rejection", "choices", b"choices", "deadline_seconds", b"deadline_seconds", "event", b"event", "fields", b"fields", "kind", b"kind", "prompt", b"prompt"]) -> None: ...
+
+Global___Wait: typing_extensions.TypeAlias = Wait
 
 @typing.final
 class Function(google.protobuf.message.Message):
@@ -274,7 +526,9 @@ class Output(google.protobuf.message.Message):
     TYPE_FIELD_NUMBER: builtins.int
     name: builtins.str
     type: builtins.str
-    """Closed set: "any", "int", "float", "str", "bool", "json", "array", "table", "model", "image", "file"."""
+    """Closed set: "any", "int", "float", "str", "bool", "json", "array", "table", "model", "image", "file",
+    "list" (of artifacts: what a map gives).
+    """
     def __init__(
         self,
         *,
@@ -287,31 +541,83 @@ Global___Output: typing_extensions.TypeAlias = Output
 
 @typing.final
 class Binding(google.protobuf.message.Message):
-    """Binding says where a value comes from; exactly one of the three is set."""
+    """Binding says where a value comes from; exactly one is set."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     VALUE_FIELD_NUMBER: builtins.int
     PARAMETER_FIELD_NUMBER: builtins.int
     OUTPUT_FIELD_NUMBER: builtins.int
+    MERGE_FIELD_NUMBER: builtins.int
+    METRIC_FIELD_NUMBER: builtins.int
+    FACT_FIELD_NUMBER: builtins.int
     parameter: builtins.str
     """Name of a parameter."""
+    fact: builtins.str
+    """Handlers only: "status", "step", "reason" or "message" of how the main part ended."""
     @property
     def value(self) -> google.protobuf.struct_pb2.Value: ...
     @property
     def output(self) -> Global___OutputRef: ...
+    @property
+    def merge(self) -> Global___Merge:
+        """The one of these that was produced: none or several is an error of the run."""
+
+    @property
+    def metric(self) -> Global___MetricRef: ...
     def __init__(
         self,
         *,
         value: google.protobuf.struct_pb2.Value | None = ...,
         parameter: builtins.str = ...,
         output: Global___OutputRef | None = ...,
+        merge: Global___Merge | None = ...,
+        metric: Global___MetricRef | None = ...,
+        fact: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["output", b"output", "parameter", b"parameter", "source", b"source", "value", b"value"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["output", b"output", "parameter", b"parameter", "source", b"source", "value", b"value"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["source", b"source"]) -> typing.Literal["value", "parameter", "output"] | None: ...
+    def HasField(self, field_name: typing.Literal["fact", b"fact", "merge", b"merge", "metric", b"metric", "output", b"output", "parameter", b"parameter", "source", b"source", "value", b"value"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["fact", b"fact", "merge", b"merge", "metric", b"metric", "output", b"output", "parameter", b"parameter", "source", b"source", "value", b"value"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["source", b"source"]) -> typing.Literal["value", "parameter", "output", "merge", "metric", "fact"] | None: ...
 
 Global___Binding: typing_extensions.TypeAlias = Binding
+
+@typing.final
+class Merge(google.protobuf.message.Message):
+    """Merge joins branches: exactly one of the outputs is expected to exist."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OUTPUTS_FIELD_NUMBER: builtins.int
+    @property
+    def outputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___OutputRef]: ...
+    def __init__(
+        self,
+        *,
+        outputs: collections.abc.Iterable[Global___OutputRef] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["outputs", b"outputs"]) -> None: ...
+
+Global___Merge: typing_extensions.TypeAlias = Merge
+
+@typing.final
+class MetricRef(google.protobuf.message.Message):
+    """MetricRef is the last value that a step recorded under a metric's name."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    name: builtins.str
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "step", b"step"]) -> None: ...
+
+Global___MetricRef: typing_extensions.TypeAlias = MetricRef
 
 @typing.final
 class OutputRef(google.protobuf.message.Message):
@@ -323,6 +629,7 @@ class OutputRef(google.protobuf.message.Message):
     NAME_FIELD_NUMBER: builtins.int
     PATH_FIELD_NUMBER: builtins.int
     step: builtins.str
+    """Empty inside Repeat.until alone: the body."""
     name: builtins.str
     @property
     def path(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -402,6 +709,8 @@ class Retry(google.protobuf.message.Message):
     MULTIPLIER_FIELD_NUMBER: builtins.int
     MAX_DELAY_SECONDS_FIELD_NUMBER: builtins.int
     NEVER_AFTER_FIELD_NUMBER: builtins.int
+    ON_EXHAUSTED_FIELD_NUMBER: builtins.int
+    JITTER_FIELD_NUMBER: builtins.int
     max_attempts: builtins.int
     """Attempts in all; 0 means the default, 1 (no retry)."""
     delay_seconds: builtins.float
@@ -410,6 +719,10 @@ class Retry(google.protobuf.message.Message):
     """Each further delay is the one before times this; 0 means the default, 2."""
     max_delay_seconds: builtins.float
     """No delay is longer; 0 means the default, 300."""
+    on_exhausted: builtins.str
+    """When no attempt is left: "fail" (default) or "pause" (the step is held until a person retries or stops it)."""
+    jitter: builtins.float
+    """Each delay is spread evenly by up to this fraction to both sides, 0 to 1; absent means the default, 0.1."""
     @property
     def never_after(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Exception class names after which no further attempt is made."""
@@ -422,29 +735,46 @@ class Retry(google.protobuf.message.Message):
         multiplier: builtins.float = ...,
         max_delay_seconds: builtins.float = ...,
         never_after: collections.abc.Iterable[builtins.str] | None = ...,
+        on_exhausted: builtins.str = ...,
+        jitter: builtins.float | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["delay_seconds", b"delay_seconds", "max_attempts", b"max_attempts", "max_delay_seconds", b"max_delay_seconds", "multiplier", b"multiplier", "never_after", b"never_after"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_jitter", b"_jitter", "jitter", b"jitter"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_jitter", b"_jitter", "delay_seconds", b"delay_seconds", "jitter", b"jitter", "max_attempts", b"max_attempts", "max_delay_seconds", b"max_delay_seconds", "multiplier", b"multiplier", "never_after", b"never_after", "on_exhausted", b"on_exhausted"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_jitter", b"_jitter"]) -> typing.Literal["jitter"] | None: ...
 
 Global___Retry: typing_extensions.TypeAlias = Retry
 
 @typing.final
 class Timeouts(google.protobuf.message.Message):
-    """Timeouts of a step, in seconds; 0 means none (run) or the installation's default (silence)."""
+    """Timeouts of a step, in seconds; 0 means none."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     RUN_SECONDS_FIELD_NUMBER: builtins.int
     GRACE_SECONDS_FIELD_NUMBER: builtins.int
+    QUEUE_SECONDS_FIELD_NUMBER: builtins.int
+    TOTAL_SECONDS_FIELD_NUMBER: builtins.int
+    SILENCE_SECONDS_FIELD_NUMBER: builtins.int
     run_seconds: builtins.float
+    """One attempt, from the start of its process."""
     grace_seconds: builtins.float
     """Between SIGTERM and SIGKILL when an attempt is stopped; 0 means the default, 10."""
+    queue_seconds: builtins.float
+    """Waiting for an executor: from the moment that an attempt may start until its process is there."""
+    total_seconds: builtins.float
+    """The whole step with all its attempts and pauses, from the moment that it became ready."""
+    silence_seconds: builtins.float
+    """Longest silence of a running attempt: progress, a metric, a checkpoint or a line of output ends it."""
     def __init__(
         self,
         *,
         run_seconds: builtins.float = ...,
         grace_seconds: builtins.float = ...,
+        queue_seconds: builtins.float = ...,
+        total_seconds: builtins.float = ...,
+        silence_seconds: builtins.float = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["grace_seconds", b"grace_seconds", "run_seconds", b"run_seconds"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["grace_seconds", b"grace_seconds", "queue_seconds", b"queue_seconds", "run_seconds", b"run_seconds", "silence_seconds", b"silence_seconds", "total_seconds", b"total_seconds"]) -> None: ...
 
 Global___Timeouts: typing_extensions.TypeAlias = Timeouts
 
@@ -457,20 +787,28 @@ class Resources(google.protobuf.message.Message):
     POOL_FIELD_NUMBER: builtins.int
     CPU_FIELD_NUMBER: builtins.int
     MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    FLAVOR_FIELD_NUMBER: builtins.int
+    GPU_FIELD_NUMBER: builtins.int
     pool: builtins.str
     """Name of the pool; empty means "default"."""
     cpu: builtins.float
     """Cores; 0 means the default, 1."""
     memory_bytes: builtins.int
     """Bytes; 0 means not limited."""
+    flavor: builtins.str
+    """Name of a size that the installation defines (cpu, memory and gpu together); empty means none."""
+    gpu: builtins.int
+    """Graphics processors."""
     def __init__(
         self,
         *,
         pool: builtins.str = ...,
         cpu: builtins.float = ...,
         memory_bytes: builtins.int = ...,
+        flavor: builtins.str = ...,
+        gpu: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["cpu", b"cpu", "memory_bytes", b"memory_bytes", "pool", b"pool"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cpu", b"cpu", "flavor", b"flavor", "gpu", b"gpu", "memory_bytes", b"memory_bytes", "pool", b"pool"]) -> None: ...
 
 Global___Resources: typing_extensions.TypeAlias = Resources
 
