@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.waiting import until_sync
 
-from foldline.domain import run
+from foldline.domain import evolve
 from foldline.domain.run_events import RunEvent
 from foldline.sdk.record import Record
 from foldline.wire import events
@@ -62,7 +62,7 @@ def test_the_record_folds_to_what_was_shown(tmp_path: Path) -> None:
         (events.decode(entry.type, json.dumps(entry.data)), entry.time)  # type: ignore[misc]  # of a run
         for entry in entries
     ]
-    state = run.fold(history)
+    state = evolve.fold(history)
 
     assert [entry.version for entry in entries] == list(range(1, len(entries) + 1))
     assert state.status == answer["status"] == "completed"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from foldline.domain.releases import digest
 from foldline.domain.spec import Json
+from foldline.domain.types import type_of_value
 
 INLINE_LIMIT_BYTES = 64 * 1024
 """JSON values up to this size travel in events; everything larger by digest alone (claim check)."""
@@ -28,3 +30,16 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     value: Json | UnsetType = UNSET
     artifact: Artifact | UnsetType = UNSET
+
+
+def inline(value: Json) -> Artifact:
+    """A JSON value that the platform itself came by, as an artifact: its bytes are in the event alone."""
+    content = msgspec.json.encode(value)
+    kind = type_of_value(value)
+    return Artifact(
+        digest=digest(content),
+        type="json" if kind == "any" else kind,
+        encoding="json",
+        size_bytes=len(content),
+        value=value,
+    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
-from foldline.domain.run_events import RunCreated
+from foldline.domain.relations import Reuse
+from foldline.domain.run_events import ChildEnded, RunCreated
+from foldline.domain.spec import Json
 from foldline.domain.work import Report
 
 
@@ -12,6 +14,9 @@ class CreateRun(Struct, frozen=True):
     """Open the run. The fact is complete already: the registry resolved it."""
 
     created: RunCreated
+
+
+# -- what the platform asks ------------------------------------------------------------------------
 
 
 class ScheduleSteps(Struct, frozen=True):
@@ -34,8 +39,118 @@ class LoseAttempts(Struct, frozen=True):
     jitter: float = 0.5
 
 
+class FireTimers(Struct, frozen=True):
+    """Look at the clock: whatever is due by now happens. Retries are due by themselves (`run.ready`)."""
+
+
+class Recall(Struct, frozen=True, kw_only=True):
+    """The answer to whether an equal attempt is known: `reuse` is it."""
+
+    step: str
+    key: str
+    reason: str
+    reuse: Reuse | UnsetType = UNSET
+    is_unsafe: bool = False  # it would run again although it is unsafe, and nobody allowed it
+
+
+class RecallSteps(Struct, frozen=True):
+    """For steps that are `run.recallable`; others are left out."""
+
+    recalls: tuple[Recall, ...]
+
+
+class ExpandMaps(Struct, frozen=True):
+    """The lists of map steps were measured: (step, items of each child). Others than `run.expandable` are
+    left out."""
+
+    sizes: tuple[tuple[str, tuple[int, ...]], ...]
+
+
+class ReceiveChild(Struct, frozen=True):
+    """A run inside a step has ended."""
+
+    ended: ChildEnded
+    jitter: float = 0.5
+
+
+# -- what people and programs ask ------------------------------------------------------------------
+
+
 class RequestStop(Struct, frozen=True):
+    reason: str = ""
+    forced: bool = False
+
+
+class StopStep(Struct, frozen=True):
+    """Stop one step; the rest of the run goes on."""
+
+    step: str
     reason: str = ""
 
 
-Command = CreateRun | ScheduleSteps | ReceiveReport | LoseAttempts | RequestStop
+class PauseRun(Struct, frozen=True):
+    reason: str = ""
+
+
+class ResumeRun(Struct, frozen=True):
+    pass
+
+
+class RetrySteps(Struct, frozen=True):
+    """Let steps run once more that failed, are held or were stopped; no steps means all of these.
+
+    `values` are parameters that count from now on.
+    """
+
+    steps: tuple[str, ...] = ()
+    values: dict[str, Json] = {}
+    reason: str = ""
+
+
+class ProvideParameters(Struct, frozen=True):
+    """Values of delayed parameters."""
+
+    values: dict[str, Json]
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What a person says to a wait step; what is meant depends on its kind."""
+
+    approved: bool | UnsetType = UNSET
+    choice: str = ""
+    values: dict[str, Json] = {}
+    comment: str = ""
+
+
+class AnswerWait(Struct, frozen=True):
+    step: str
+    answer: Answer
+    by: str
+
+
+class DeliverEvent(Struct, frozen=True):
+    """An event from outside, for every wait step that waits for one of that name."""
+
+    name: str
+    data: Json = None
+    by: str = ""
+
+
+Command = (
+    CreateRun
+    | ScheduleSteps
+    | ReceiveReport
+    | LoseAttempts
+    | FireTimers
+    | RecallSteps
+    | ExpandMaps
+    | ReceiveChild
+    | RequestStop
+    | StopStep
+    | PauseRun
+    | ResumeRun
+    | RetrySteps
+    | ProvideParameters
+    | AnswerWait
+    | DeliverEvent
+)

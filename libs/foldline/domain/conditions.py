@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from msgspec import UNSET
 
+from foldline.domain.artifacts import Artifact
 from foldline.domain.run import RunState
-from foldline.domain.spec import Expression, Json
+from foldline.domain.spec import Expression, Json, OutputRef
 from foldline.domain.values import Unresolvable, value_of
 
 _COMPARE: dict[str, Callable[[Json, Json], bool]] = {
@@ -23,16 +24,26 @@ _COMPARE: dict[str, Callable[[Json, Json], bool]] = {
 }
 
 
-def answer(state: RunState, expression: Expression) -> tuple[bool, str]:
-    """The truth of `expression` in `state` and how it came about. Raises Unresolvable."""
+Body = Callable[[OutputRef], Artifact | None]
+
+
+def _no_body(_: OutputRef) -> Artifact | None:
+    return None
+
+
+def answer(state: RunState, expression: Expression, body: Body = _no_body) -> tuple[bool, str]:
+    """The truth of `expression` in `state` and how it came about; `body` finds the outputs of a loop's body.
+
+    Raises Unresolvable.
+    """
     if expression.left is not UNSET and expression.right is not UNSET:
-        left, right = value_of(state, expression.left), value_of(state, expression.right)
+        left, right = value_of(state, expression.left, body), value_of(state, expression.right, body)
         text = f"{_show(left)} {expression.op} {_show(right)}"
         try:
             return bool(_COMPARE[expression.op](left, right)), text
         except TypeError as error:
             raise Unresolvable("NOT_COMPARABLE", f"cannot compare {text}") from error
-    answers = [answer(state, term) for term in expression.terms]
+    answers = [answer(state, term, body) for term in expression.terms]
     texts = [text for _, text in answers]
     if expression.op == "not":
         return not answers[0][0], f"not ({texts[0]})"

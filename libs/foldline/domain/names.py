@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from foldline.domain.dag import NAME, NAME_RULE
+from foldline.domain.checks import NAME, NAME_RULE
 from foldline.domain.errors import FoldlineError, Kind
 
 SLUG = re.compile(r"[a-z][a-z0-9-]{0,63}")

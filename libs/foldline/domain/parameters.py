@@ -41,11 +41,16 @@ def schema(parameters: Sequence[Parameter]) -> dict[str, Json]:
 
 
 def check(parameters: Sequence[Parameter], values: Mapping[str, Json]) -> dict[str, Json]:
-    """Every parameter with its value, defaults filled in. Raises INVALID_PARAMETERS with all problems."""
+    """Every parameter with its value, defaults filled in. Raises INVALID_PARAMETERS with all problems.
+
+    A delayed parameter without a value stays without one, also where it has a default: that is only what the
+    form proposes when it is asked for.
+    """
     fitting = check_partial(parameters, values, also=missing(parameters, values))
     return {
         parameter.name: fitting[parameter.name] if parameter.name in fitting else _default(parameter)
         for parameter in parameters
+        if parameter.name in fitting or not parameter.delayed
     }
 
 

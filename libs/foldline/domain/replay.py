@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from foldline.domain import run
 from foldline.domain.errors import FoldlineError, Kind
+from foldline.domain.evolve import evolve
 from foldline.domain.run_events import RunEvent
 
 History = Iterable[tuple[RunEvent, datetime]]
@@ -38,7 +39,7 @@ def fold_until(history: History, version: int, state: run.RunState | None = None
         following = next(events, None)
         if following is None:
             raise _out_of_range(version, f"the last one is {last}")
-        state = run.evolve(state, *following)
+        state = evolve(state, *following)
         last = state.version
     assert state is not None, "version is at least 1, so something was folded or given"
     return state

@@ -7,7 +7,7 @@ from foldline.domain.spec import Json
 #: What a place of the first type takes besides itself. "any" takes and fits everything.
 _ALSO_TAKES = {
     "float": frozenset({"int"}),
-    "json": frozenset({"int", "float", "str", "bool"}),
+    "json": frozenset({"int", "float", "str", "bool", "list"}),
 }
 
 

@@ -21,9 +21,11 @@ from foldline.chassis.clock import Clock, SystemClock, new_id
 from foldline.domain import commands, parameters
 from foldline.domain.assignments import work_for
 from foldline.domain.decide import decide
-from foldline.domain.run import RunState, evolve, next_timer, ready
+from foldline.domain.evolve import evolve
+from foldline.domain.run import RunState, ready
 from foldline.domain.run_events import RunCreated, RunEvent
 from foldline.domain.spec import Environment, Graph, Json
+from foldline.domain.timers import next_timer
 from foldline.domain.work import Report
 from foldline.runtime.launcher import Launcher, Line
 from foldline.sdk.attempts import LocalAttempts

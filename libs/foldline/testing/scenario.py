@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from foldline.domain import decide as run_decide
 from foldline.domain import run
 from foldline.domain.errors import FoldlineError
+from foldline.domain.evolve import evolve
 from foldline.testing.clock import ManualClock
 
 S = TypeVar("S")
@@ -75,5 +76,5 @@ class Scenario(Generic[S]):
 
 def given(*events: Any) -> Scenario[run.RunState]:
     """A run with these events in its history."""
-    scenario: Scenario[run.RunState] = Scenario(run_decide.decide, run.evolve)
+    scenario: Scenario[run.RunState] = Scenario(run_decide.decide, evolve)
     return scenario.given(*events)

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from foldline.domain import run
 from foldline.domain.errors import FoldlineError, Kind
+from foldline.domain.evolve import evolve
 from foldline.domain.run_events import RunEvent
 from foldline.eventstore import facts
 from foldline.eventstore.port import EventStore, Position, Recorded
@@ -73,7 +74,7 @@ def _fold_one(record: Record | None, recorded: Recorded) -> Record:
     event = facts.decode(recorded)
     if type(event).__name__ not in RUN_TYPES:
         raise FoldlineError(Kind.INTERNAL, "FOREIGN_EVENT", f"{recorded.type} is no event of a run")
-    state = run.evolve(None if record is None else record.state, cast("RunEvent", event), recorded.time)
+    state = evolve(None if record is None else record.state, cast("RunEvent", event), recorded.time)
     if record is None:
         actor = facts.meta_of(recorded).actor
         return Record(state=state, place=recorded.position, started_by=actor, size=len(recorded.payload))

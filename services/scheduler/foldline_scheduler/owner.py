@@ -21,7 +21,8 @@ from foldline.chassis.clock import Clock
 from foldline.domain.assignments import work_for
 from foldline.domain.commands import Command, LoseAttempts, ReceiveReport
 from foldline.domain.errors import FoldlineError, Kind
-from foldline.domain.run import RunState, StepState, next_timer, ready
+from foldline.domain.run import RunState, StepState, ready
+from foldline.domain.timers import next_timer
 from foldline.domain.work import AttemptKey, Heartbeat, Report, ReportAck, StopAttempt
 from foldline.domain.work import Message as WireMessage
 from foldline.eventstore import facts

@@ -18,7 +18,8 @@ from foldline.domain import run_events as ev
 from foldline.domain.commands import Command, ScheduleSteps
 from foldline.domain.decide import decide
 from foldline.domain.errors import FoldlineError, Kind
-from foldline.domain.run import RunState, fold, ready
+from foldline.domain.evolve import fold
+from foldline.domain.run import RunState, ready
 from foldline.domain.work import AttemptKey
 from foldline.eventstore import facts
 from foldline.eventstore.port import NO_STREAM, EventStore, VersionConflict

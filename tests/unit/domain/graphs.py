@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from foldline.domain.artifacts import Artifact
 from foldline.domain.commands import Command, CreateRun, ReceiveReport, ScheduleSteps
 from foldline.domain.decide import decide
+from foldline.domain.evolve import fold
 from foldline.domain.failures import Failure
-from foldline.domain.run import RunState, fold, ready
+from foldline.domain.run import RunState, ready
 from foldline.domain.run_events import RunCreated, RunEvent
 from foldline.domain.spec import (
     Binding,

@@ -7,8 +7,10 @@ from tests.unit.domain.graphs import Game, condition, failure, function, graph, 
 
 from foldline.domain.commands import LoseAttempts, ReceiveReport, RequestStop
 from foldline.domain.decide import Refused
-from foldline.domain.run import fold, next_timer, ready
+from foldline.domain.evolve import fold
+from foldline.domain.run import ready
 from foldline.domain.spec import Retry, Timeouts
+from foldline.domain.timers import next_timer
 
 
 def test_a_run_goes_through_its_steps_and_completes() -> None:

@@ -9,7 +9,8 @@ from tests.unit.domain.graphs import Game, condition, function, graph, guarded, 
 
 from foldline.domain.commands import LoseAttempts, RequestStop
 from foldline.domain.decide import Refused
-from foldline.domain.run import RunState, fold, ready
+from foldline.domain.evolve import fold
+from foldline.domain.run import RunState, ready
 from foldline.domain.spec import Graph, Retry, Step
 from foldline.domain.transitions import FINAL_STEP
 from foldline.domain.vector import Vector

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from tests.unit.domain.graphs import Game, function, graph
 
 from foldline.domain.errors import FoldlineError, Kind
+from foldline.domain.evolve import fold
 from foldline.domain.replay import Divergence, first_divergence, fold_until
-from foldline.domain.run import fold
 from foldline.domain.run_events import AttemptStarted, RunEvent, StepScheduled
 
 

@@ -872,6 +872,8 @@ Global___RunPaused: typing_extensions.TypeAlias = RunPaused
 
 @typing.final
 class RunResumed(google.protobuf.message.Message):
+    """RunResumed: what is ready is started again."""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     def __init__(

@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from foldline.api.event.v1 import artifact_pb2 as foldline_dot_api_dot_event_dot_v1_dot_artifact__pb2
 from foldline.api.event.v1 import recorded_pb2 as foldline_dot_api_dot_event_dot_v1_dot_recorded__pb2
+from foldline.api.event.v1 import relations_pb2 as foldline_dot_api_dot_event_dot_v1_dot_relations__pb2
 from foldline.api.failure.v1 import failure_pb2 as foldline_dot_api_dot_failure_dot_v1_dot_failure__pb2
 from foldline.api.workflow.v1 import workflow_pb2 as foldline_dot_api_dot_workflow_dot_v1_dot_workflow__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/foldline/api/recorder/v1/recorder_service.proto\x12\x18\x66oldline.api.recorder.v1\x1a$foldline/api/event/v1/artifact.proto\x1a$foldline/api/event/v1/recorded.proto\x1a%foldline/api/failure/v1/failure.proto\x1a\'foldline/api/workflow/v1/workflow.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x04\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x11\n\tworkspace\x18\x02 \x01(\t\x12\x10\n\x08workflow\x18\x03 \x01(\t\x12\x0f\n\x07release\x18\x04 \x01(\t\x12\x0e\n\x06region\x18\x05 \x01(\t\x12\x0e\n\x06status\x18\x06 \x01(\t\x12+\n\nparameters\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07version\x18\x08 \x01(\x03\x12\x42\n\x0bstep_counts\x18\t \x03(\x0b\x32-.foldline.api.recorder.v1.Run.StepCountsEntry\x12\x31\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32 .foldline.api.failure.v1.Failure\x12;\n\x07outputs\x18\x0b \x03(\x0b\x32*.foldline.api.recorder.v1.Run.OutputsEntry\x12\x12\n\nstarted_by\x18\x0c \x01(\t\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x31\n\x0fStepCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\"\x9b\x03\n\x07RunStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x33\n\x08\x61ttempts\x18\x04 \x03(\x0b\x32!.foldline.api.recorder.v1.Attempt\x12?\n\x07outputs\x18\x05 \x03(\x0b\x32..foldline.api.recorder.v1.RunStep.OutputsEntry\x12\x0c\n\x04note\x18\x06 \x01(\t\x12\x31\n\x07\x66\x61ilure\x18\x07 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\"\xb8\x02\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x10\n\x08\x65xecutor\x18\x03 \x01(\t\x12\x31\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\x12\x31\n\rschedule_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rmax_rss_bytes\x18\x08 \x01(\x03\x12\x11\n\tlog_lines\x18\t \x01(\x03\x12\r\n\x05reads\x18\n \x03(\t\"2\n\rGetRunRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\"\x9e\x01\n\x0eGetRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.foldline.api.recorder.v1.Run\x12\x30\n\x05steps\x18\x02 \x03(\x0b\x32!.foldline.api.recorder.v1.RunStep\x12.\n\x05graph\x18\x03 \x01(\x0b\x32\x1f.foldline.api.workflow.v1.Graph\"m\n\x0fListRunsRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x10\n\x08workflow\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"X\n\x10ListRunsResponse\x12+\n\x04runs\x18\x01 \x03(\x0b\x32\x1d.foldline.api.recorder.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"a\n\x12ListHistoryRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x15\n\rafter_version\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\"\x80\x01\n\x13ListHistoryResponse\x12\x34\n\x06\x65vents\x18\x01 \x03(\x0b\x32$.foldline.api.event.v1.RecordedEvent\x12\x0c\n\x04more\x18\x02 \x01(\x08\x12\x10\n\x08\x63hain_ok\x18\x03 \x01(\x08\x12\x13\n\x0b\x63hain_error\x18\x04 \x01(\t\"F\n\x10ReplayRunRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\"\xa6\x01\n\x11ReplayRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.foldline.api.recorder.v1.Run\x12\x30\n\x05steps\x18\x02 \x03(\x0b\x32!.foldline.api.recorder.v1.RunStep\x12\x33\n\x05\x65vent\x18\x03 \x01(\x0b\x32$.foldline.api.event.v1.RecordedEvent\"K\n\x0fWatchRunRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x15\n\rafter_version\x18\x03 \x01(\x03\"\xa6\x01\n\x10WatchRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.foldline.api.recorder.v1.Run\x12\x30\n\x05steps\x18\x02 \x03(\x0b\x32!.foldline.api.recorder.v1.RunStep\x12\x34\n\x06\x65vents\x18\x03 \x03(\x0b\x32$.foldline.api.event.v1.RecordedEvent\"a\n\x07LogLine\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06stream\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\"v\n\x0eReadLogRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x05\x12\x12\n\nafter_line\x18\x05 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x06 \x01(\x08\"T\n\x0fReadLogResponse\x12\x30\n\x05lines\x18\x01 \x03(\x0b\x32!.foldline.api.recorder.v1.LogLine\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\"V\n\x13ReadArtifactRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\x0e\n\x06output\x18\x04 \x01(\t\"X\n\x14ReadArtifactResponse\x12\x31\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\".\n\x19ListParkedMessagesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\"h\n\rParkedMessage\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\"W\n\x1aListParkedMessagesResponse\x12\x39\n\x08messages\x18\x01 \x03(\x0b\x32\'.foldline.api.recorder.v1.ParkedMessage2\xdc\x06\n\x0fRecorderService\x12[\n\x06GetRun\x12\'.foldline.api.recorder.v1.GetRunRequest\x1a(.foldline.api.recorder.v1.GetRunResponse\x12\x61\n\x08ListRuns\x12).foldline.api.recorder.v1.ListRunsRequest\x1a*.foldline.api.recorder.v1.ListRunsResponse\x12j\n\x0bListHistory\x12,.foldline.api.recorder.v1.ListHistoryRequest\x1a-.foldline.api.recorder.v1.ListHistoryResponse\x12\x64\n\tReplayRun\x12*.foldline.api.recorder.v1.ReplayRunRequest\x1a+.foldline.api.recorder.v1.ReplayRunResponse\x12\x63\n\x08WatchRun\x12).foldline.api.recorder.v1.WatchRunRequest\x1a*.foldline.api.recorder.v1.WatchRunResponse0\x01\x12`\n\x07ReadLog\x12(.foldline.api.recorder.v1.ReadLogRequest\x1a).foldline.api.recorder.v1.ReadLogResponse0\x01\x12o\n\x0cReadArtifact\x12-.foldline.api.recorder.v1.ReadArtifactRequest\x1a..foldline.api.recorder.v1.ReadArtifactResponse0\x01\x12\x7f\n\x12ListParkedMessages\x12\x33.foldline.api.recorder.v1.ListParkedMessagesRequest\x1a\x34.foldline.api.recorder.v1.ListParkedMessagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/foldline/api/recorder/v1/recorder_service.proto\x12\x18\x66oldline.api.recorder.v1\x1a$foldline/api/event/v1/artifact.proto\x1a$foldline/api/event/v1/recorded.proto\x1a%foldline/api/event/v1/relations.proto\x1a%foldline/api/failure/v1/failure.proto\x1a\'foldline/api/workflow/v1/workflow.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x05\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x11\n\tworkspace\x18\x02 \x01(\t\x12\x10\n\x08workflow\x18\x03 \x01(\t\x12\x0f\n\x07release\x18\x04 \x01(\t\x12\x0e\n\x06region\x18\x05 \x01(\t\x12\x0e\n\x06status\x18\x06 \x01(\t\x12+\n\nparameters\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07version\x18\x08 \x01(\x03\x12\x42\n\x0bstep_counts\x18\t \x03(\x0b\x32-.foldline.api.recorder.v1.Run.StepCountsEntry\x12\x31\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32 .foldline.api.failure.v1.Failure\x12;\n\x07outputs\x18\x0b \x03(\x0b\x32*.foldline.api.recorder.v1.Run.OutputsEntry\x12\x12\n\nstarted_by\x18\x0c \x01(\t\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x06parent\x18\x0f \x01(\x0b\x32\x1d.foldline.api.event.v1.Parent\x12-\n\x06origin\x18\x10 \x01(\x0b\x32\x1d.foldline.api.event.v1.Origin\x12\x10\n\x08priority\x18\x11 \x01(\x05\x1a\x31\n\x0fStepCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\"\x94\x05\n\x07RunStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x33\n\x08\x61ttempts\x18\x04 \x03(\x0b\x32!.foldline.api.recorder.v1.Attempt\x12?\n\x07outputs\x18\x05 \x03(\x0b\x32..foldline.api.recorder.v1.RunStep.OutputsEntry\x12\x0c\n\x04note\x18\x06 \x01(\t\x12\x31\n\x07\x66\x61ilure\x18\x07 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x07metrics\x18\n \x03(\x0b\x32..foldline.api.recorder.v1.RunStep.MetricsEntry\x12\x34\n\x08\x63hildren\x18\x0b \x01(\x0b\x32\".foldline.api.recorder.v1.Children\x12\x13\n\x0breused_from\x18\x0c \x01(\t\x12\r\n\x05\x61sked\x18\r \x03(\t\x12,\n\x08\x64\x65\x61\x64line\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"l\n\x08\x43hildren\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x0f\n\x07started\x18\x02 \x01(\x05\x12\x0c\n\x04open\x18\x03 \x01(\x05\x12\x11\n\tsucceeded\x18\x04 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x05\x12\x0f\n\x07run_ids\x18\x06 \x03(\t\"\x90\x03\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x10\n\x08\x65xecutor\x18\x03 \x01(\t\x12\x31\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\x12\x31\n\rschedule_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rmax_rss_bytes\x18\x08 \x01(\x03\x12\x11\n\tlog_lines\x18\t \x01(\x03\x12\r\n\x05reads\x18\n \x03(\t\x12\x10\n\x08\x66raction\x18\x0b \x01(\x01\x12\x0f\n\x07message\x18\x0c \x01(\t\x12\x33\n\ncheckpoint\x18\r \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact\"2\n\rGetRunRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\"\x9e\x01\n\x0eGetRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.foldline.api.recorder.v1.Run\x12\x30\n\x05steps\x18\x02 \x03(\x0b\x32!.foldline.api.recorder.v1.RunStep\x12.\n\x05graph\x18\x03 \x01(\x0b\x32\x1f.foldline.api.workflow.v1.Graph\"\x84\x01\n\x0fListRunsRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x10\n\x08workflow\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x15\n\rparent_run_id\x18\x06 \x01(\t\"X\n\x10ListRunsResponse\x12+\n\x04runs\x18\x01 \x03(\x0b\x32\x1d.foldline.api.recorder.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"a\n\x12ListHistoryRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x15\n\rafter_version\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\"\x80\x01\n\x13ListHistoryResponse\x12\x34\n\x06\x65vents\x18\x01 \x03(\x0b\x32$.foldline.api.event.v1.RecordedEvent\x12\x0c\n\x04more\x18\x02 \x01(\x08\x12\x10\n\x08\x63hain_ok\x18\x03 \x01(\x08\x12\x13\n\x0b\x63hain_error\x18\x04 \x01(\t\"F\n\x10ReplayRunRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\"\xa6\x01\n\x11ReplayRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.foldline.api.recorder.v1.Run\x12\x30\n\x05steps\x18\x02 \x03(\x0b\x32!.foldline.api.recorder.v1.RunStep\x12\x33\n\x05\x65vent\x18\x03 \x01(\x0b\x32$.foldline.api.event.v1.RecordedEvent\"K\n\x0fWatchRunRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x15\n\rafter_version\x18\x03 \x01(\x03\"\xa6\x01\n\x10WatchRunResponse\x12*\n\x03run\x18\x01 \x01(\x0b\x32\x1d.foldline.api.recorder.v1.Run\x12\x30\n\x05steps\x18\x02 \x03(\x0b\x32!.foldline.api.recorder.v1.RunStep\x12\x34\n\x06\x65vents\x18\x03 \x03(\x0b\x32$.foldline.api.event.v1.RecordedEvent\"a\n\x07LogLine\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06stream\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\"v\n\x0eReadLogRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x05\x12\x12\n\nafter_line\x18\x05 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x06 \x01(\x08\"T\n\x0fReadLogResponse\x12\x30\n\x05lines\x18\x01 \x03(\x0b\x32!.foldline.api.recorder.v1.LogLine\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\"V\n\x13ReadArtifactRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\x0e\n\x06output\x18\x04 \x01(\t\"X\n\x14ReadArtifactResponse\x12\x31\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"8\n\x10ListTodosRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"B\n\x11ListTodosResponse\x12-\n\x05todos\x18\x01 \x03(\x0b\x32\x1e.foldline.api.recorder.v1.Todo\"\xce\x01\n\x04Todo\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x10\n\x08workflow\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x0e\n\x06prompt\x18\x06 \x01(\t\x12\x10\n\x08\x61ssignee\x18\x07 \x01(\t\x12)\n\x05since\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64\x65\x61\x64line\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\".\n\x19ListParkedMessagesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\"h\n\rParkedMessage\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\"W\n\x1aListParkedMessagesResponse\x12\x39\n\x08messages\x18\x01 \x03(\x0b\x32\'.foldline.api.recorder.v1.ParkedMessage2\xc2\x07\n\x0fRecorderService\x12[\n\x06GetRun\x12\'.foldline.api.recorder.v1.GetRunRequest\x1a(.foldline.api.recorder.v1.GetRunResponse\x12\x61\n\x08ListRuns\x12).foldline.api.recorder.v1.ListRunsRequest\x1a*.foldline.api.recorder.v1.ListRunsResponse\x12j\n\x0bListHistory\x12,.foldline.api.recorder.v1.ListHistoryRequest\x1a-.foldline.api.recorder.v1.ListHistoryResponse\x12\x64\n\tReplayRun\x12*.foldline.api.recorder.v1.ReplayRunRequest\x1a+.foldline.api.recorder.v1.ReplayRunResponse\x12\x63\n\x08WatchRun\x12).foldline.api.recorder.v1.WatchRunRequest\x1a*.foldline.api.recorder.v1.WatchRunResponse0\x01\x12`\n\x07ReadLog\x12(.foldline.api.recorder.v1.ReadLogRequest\x1a).foldline.api.recorder.v1.ReadLogResponse0\x01\x12o\n\x0cReadArtifact\x12-.foldline.api.recorder.v1.ReadArtifactRequest\x1a..foldline.api.recorder.v1.ReadArtifactResponse0\x01\x12\x64\n\tListTodos\x12*.foldline.api.recorder.v1.ListTodosRequest\x1a+.foldline.api.recorder.v1.ListTodosResponse\x12\x7f\n\x12ListParkedMessages\x12\x33.foldline.api.recorder.v1.ListParkedMessagesRequest\x1a\x34.foldline.api.recorder.v1.ListParkedMessagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,54 +44,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUN_OUTPUTSENTRY']._serialized_options = b'8\001'
   _globals['_RUNSTEP_OUTPUTSENTRY']._loaded_options = None
   _globals['_RUNSTEP_OUTPUTSENTRY']._serialized_options = b'8\001'
-  _globals['_RUN']._serialized_start=297
-  _globals['_RUN']._serialized_end=893
-  _globals['_RUN_STEPCOUNTSENTRY']._serialized_start=763
-  _globals['_RUN_STEPCOUNTSENTRY']._serialized_end=812
-  _globals['_RUN_OUTPUTSENTRY']._serialized_start=814
-  _globals['_RUN_OUTPUTSENTRY']._serialized_end=893
-  _globals['_RUNSTEP']._serialized_start=896
-  _globals['_RUNSTEP']._serialized_end=1307
-  _globals['_RUNSTEP_OUTPUTSENTRY']._serialized_start=814
-  _globals['_RUNSTEP_OUTPUTSENTRY']._serialized_end=893
-  _globals['_ATTEMPT']._serialized_start=1310
-  _globals['_ATTEMPT']._serialized_end=1622
-  _globals['_GETRUNREQUEST']._serialized_start=1624
-  _globals['_GETRUNREQUEST']._serialized_end=1674
-  _globals['_GETRUNRESPONSE']._serialized_start=1677
-  _globals['_GETRUNRESPONSE']._serialized_end=1835
-  _globals['_LISTRUNSREQUEST']._serialized_start=1837
-  _globals['_LISTRUNSREQUEST']._serialized_end=1946
-  _globals['_LISTRUNSRESPONSE']._serialized_start=1948
-  _globals['_LISTRUNSRESPONSE']._serialized_end=2036
-  _globals['_LISTHISTORYREQUEST']._serialized_start=2038
-  _globals['_LISTHISTORYREQUEST']._serialized_end=2135
-  _globals['_LISTHISTORYRESPONSE']._serialized_start=2138
-  _globals['_LISTHISTORYRESPONSE']._serialized_end=2266
-  _globals['_REPLAYRUNREQUEST']._serialized_start=2268
-  _globals['_REPLAYRUNREQUEST']._serialized_end=2338
-  _globals['_REPLAYRUNRESPONSE']._serialized_start=2341
-  _globals['_REPLAYRUNRESPONSE']._serialized_end=2507
-  _globals['_WATCHRUNREQUEST']._serialized_start=2509
-  _globals['_WATCHRUNREQUEST']._serialized_end=2584
-  _globals['_WATCHRUNRESPONSE']._serialized_start=2587
-  _globals['_WATCHRUNRESPONSE']._serialized_end=2753
-  _globals['_LOGLINE']._serialized_start=2755
-  _globals['_LOGLINE']._serialized_end=2852
-  _globals['_READLOGREQUEST']._serialized_start=2854
-  _globals['_READLOGREQUEST']._serialized_end=2972
-  _globals['_READLOGRESPONSE']._serialized_start=2974
-  _globals['_READLOGRESPONSE']._serialized_end=3058
-  _globals['_READARTIFACTREQUEST']._serialized_start=3060
-  _globals['_READARTIFACTREQUEST']._serialized_end=3146
-  _globals['_READARTIFACTRESPONSE']._serialized_start=3148
-  _globals['_READARTIFACTRESPONSE']._serialized_end=3236
-  _globals['_LISTPARKEDMESSAGESREQUEST']._serialized_start=3238
-  _globals['_LISTPARKEDMESSAGESREQUEST']._serialized_end=3284
-  _globals['_PARKEDMESSAGE']._serialized_start=3286
-  _globals['_PARKEDMESSAGE']._serialized_end=3390
-  _globals['_LISTPARKEDMESSAGESRESPONSE']._serialized_start=3392
-  _globals['_LISTPARKEDMESSAGESRESPONSE']._serialized_end=3479
-  _globals['_RECORDERSERVICE']._serialized_start=3482
-  _globals['_RECORDERSERVICE']._serialized_end=4342
+  _globals['_RUNSTEP_METRICSENTRY']._loaded_options = None
+  _globals['_RUNSTEP_METRICSENTRY']._serialized_options = b'8\001'
+  _globals['_RUN']._serialized_start=336
+  _globals['_RUN']._serialized_end=1044
+  _globals['_RUN_STEPCOUNTSENTRY']._serialized_start=914
+  _globals['_RUN_STEPCOUNTSENTRY']._serialized_end=963
+  _globals['_RUN_OUTPUTSENTRY']._serialized_start=965
+  _globals['_RUN_OUTPUTSENTRY']._serialized_end=1044
+  _globals['_RUNSTEP']._serialized_start=1047
+  _globals['_RUNSTEP']._serialized_end=1707
+  _globals['_RUNSTEP_OUTPUTSENTRY']._serialized_start=965
+  _globals['_RUNSTEP_OUTPUTSENTRY']._serialized_end=1044
+  _globals['_RUNSTEP_METRICSENTRY']._serialized_start=1661
+  _globals['_RUNSTEP_METRICSENTRY']._serialized_end=1707
+  _globals['_CHILDREN']._serialized_start=1709
+  _globals['_CHILDREN']._serialized_end=1817
+  _globals['_ATTEMPT']._serialized_start=1820
+  _globals['_ATTEMPT']._serialized_end=2220
+  _globals['_GETRUNREQUEST']._serialized_start=2222
+  _globals['_GETRUNREQUEST']._serialized_end=2272
+  _globals['_GETRUNRESPONSE']._serialized_start=2275
+  _globals['_GETRUNRESPONSE']._serialized_end=2433
+  _globals['_LISTRUNSREQUEST']._serialized_start=2436
+  _globals['_LISTRUNSREQUEST']._serialized_end=2568
+  _globals['_LISTRUNSRESPONSE']._serialized_start=2570
+  _globals['_LISTRUNSRESPONSE']._serialized_end=2658
+  _globals['_LISTHISTORYREQUEST']._serialized_start=2660
+  _globals['_LISTHISTORYREQUEST']._serialized_end=2757
+  _globals['_LISTHISTORYRESPONSE']._serialized_start=2760
+  _globals['_LISTHISTORYRESPONSE']._serialized_end=2888
+  _globals['_REPLAYRUNREQUEST']._serialized_start=2890
+  _globals['_REPLAYRUNREQUEST']._serialized_end=2960
+  _globals['_REPLAYRUNRESPONSE']._serialized_start=2963
+  _globals['_REPLAYRUNRESPONSE']._serialized_end=3129
+  _globals['_WATCHRUNREQUEST']._serialized_start=3131
+  _globals['_WATCHRUNREQUEST']._serialized_end=3206
+  _globals['_WATCHRUNRESPONSE']._serialized_start=3209
+  _globals['_WATCHRUNRESPONSE']._serialized_end=3375
+  _globals['_LOGLINE']._serialized_start=3377
+  _globals['_LOGLINE']._serialized_end=3474
+  _globals['_READLOGREQUEST']._serialized_start=3476
+  _globals['_READLOGREQUEST']._serialized_end=3594
+  _globals['_READLOGRESPONSE']._serialized_start=3596
+  _globals['_READLOGRESPONSE']._serialized_end=3680
+  _globals['_READARTIFACTREQUEST']._serialized_start=3682
+  _globals['_READARTIFACTREQUEST']._serialized_end=3768
+  _globals['_READARTIFACTRESPONSE']._serialized_start=3770
+  _globals['_READARTIFACTRESPONSE']._serialized_end=3858
+  _globals['_LISTTODOSREQUEST']._serialized_start=3860
+  _globals['_LISTTODOSREQUEST']._serialized_end=3916
+  _globals['_LISTTODOSRESPONSE']._serialized_start=3918
+  _globals['_LISTTODOSRESPONSE']._serialized_end=3984
+  _globals['_TODO']._serialized_start=3987
+  _globals['_TODO']._serialized_end=4193
+  _globals['_LISTPARKEDMESSAGESREQUEST']._serialized_start=4195
+  _globals['_LISTPARKEDMESSAGESREQUEST']._serialized_end=4241
+  _globals['_PARKEDMESSAGE']._serialized_start=4243
+  _globals['_PARKEDMESSAGE']._serialized_end=4347
+  _globals['_LISTPARKEDMESSAGESRESPONSE']._serialized_start=4349
+  _globals['_LISTPARKEDMESSAGESRESPONSE']._serialized_end=4436
+  _globals['_RECORDERSERVICE']._serialized_start=4439
+  _globals['_RECORDERSERVICE']._serialized_end=5401
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ import builtins
 import collections.abc
 import foldline.api.event.v1.artifact_pb2
 import foldline.api.event.v1.recorded_pb2
+import foldline.api.event.v1.relations_pb2
 import foldline.api.failure.v1.failure_pb2
 import foldline.api.workflow.v1.workflow_pb2
 import google.protobuf.descriptor
@@ -76,16 +77,20 @@ class Run(google.protobuf.message.Message):
     STARTED_BY_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
     END_TIME_FIELD_NUMBER: builtins.int
+    PARENT_FIELD_NUMBER: builtins.int
+    ORIGIN_FIELD_NUMBER: builtins.int
+    PRIORITY_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     workspace: builtins.str
     workflow: builtins.str
     release: builtins.str
     region: builtins.str
     status: builtins.str
-    """"created", "running", "stopping", "completed", "failed", "stopped"."""
+    """"created", "running", "paused", "stopping", "ending", "completed", "failed", "stopped"."""
     version: builtins.int
     """Version of the run's stream that this state is of."""
     started_by: builtins.str
+    priority: builtins.int
     @property
     def parameters(self) -> google.protobuf.struct_pb2.Struct: ...
     @property
@@ -100,6 +105,14 @@ class Run(google.protobuf.message.Message):
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     @property
     def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    @property
+    def parent(self) -> foldline.api.event.v1.relations_pb2.Parent:
+        """The step of another run that this run is inside of; absent for one that somebody started."""
+
+    @property
+    def origin(self) -> foldline.api.event.v1.relations_pb2.Origin:
+        """The earlier run that this one was made from."""
+
     def __init__(
         self,
         *,
@@ -117,9 +130,12 @@ class Run(google.protobuf.message.Message):
         started_by: builtins.str = ...,
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        parent: foldline.api.event.v1.relations_pb2.Parent | None = ...,
+        origin: foldline.api.event.v1.relations_pb2.Origin | None = ...,
+        priority: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "end_time", b"end_time", "failure", b"failure", "parameters", b"parameters"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "end_time", b"end_time", "failure", b"failure", "outputs", b"outputs", "parameters", b"parameters", "region", b"region", "release", b"release", "run_id", b"run_id", "started_by", b"started_by", "status", b"status", "step_counts", b"step_counts", "version", b"version", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "end_time", b"end_time", "failure", b"failure", "origin", b"origin", "parameters", b"parameters", "parent", b"parent"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "end_time", b"end_time", "failure", b"failure", "origin", b"origin", "outputs", b"outputs", "parameters", b"parameters", "parent", b"parent", "priority", b"priority", "region", b"region", "release", b"release", "run_id", b"run_id", "started_by", b"started_by", "status", b"status", "step_counts", b"step_counts", "version", b"version", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
 
 Global___Run: typing_extensions.TypeAlias = Run
 
@@ -145,6 +161,22 @@ class RunStep(google.protobuf.message.Message):
         def HasField(self, field_name: typing.Literal["value", b"value"]) -> builtins.bool: ...
         def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
 
+    @typing.final
+    class MetricsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.float
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.float = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     NAME_FIELD_NUMBER: builtins.int
     KIND_FIELD_NUMBER: builtins.int
     STATUS_FIELD_NUMBER: builtins.int
@@ -154,12 +186,21 @@ class RunStep(google.protobuf.message.Message):
     FAILURE_FIELD_NUMBER: builtins.int
     START_TIME_FIELD_NUMBER: builtins.int
     END_TIME_FIELD_NUMBER: builtins.int
+    METRICS_FIELD_NUMBER: builtins.int
+    CHILDREN_FIELD_NUMBER: builtins.int
+    REUSED_FROM_FIELD_NUMBER: builtins.int
+    ASKED_FIELD_NUMBER: builtins.int
+    DEADLINE_FIELD_NUMBER: builtins.int
     name: builtins.str
     kind: builtins.str
     status: builtins.str
-    """"waiting", "scheduled", "running", "retrying", "completed", "failed", "skipped", "stopped"."""
+    """"waiting", "asking" (for parameters), "awaiting" (an answer or an event), "scheduled", "running", "stopping",
+    "retrying", "held", "completed", "failed", "skipped", "stopped".
+    """
     note: builtins.str
     """Why it was skipped, what the condition found, or when it is tried again."""
+    reused_from: builtins.str
+    """"run/step/attempt" whose outputs stand for running it; empty for none."""
     @property
     def attempts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Attempt]: ...
     @property
@@ -170,6 +211,20 @@ class RunStep(google.protobuf.message.Message):
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     @property
     def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    @property
+    def metrics(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.float]: ...
+    @property
+    def children(self) -> Global___Children:
+        """Of a map, repeat or workflow step that has begun."""
+
+    @property
+    def asked(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Parameters that it asks for."""
+
+    @property
+    def deadline(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Until when an answer counts; absent for no limit."""
+
     def __init__(
         self,
         *,
@@ -182,11 +237,52 @@ class RunStep(google.protobuf.message.Message):
         failure: foldline.api.failure.v1.failure_pb2.Failure | None = ...,
         start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        metrics: collections.abc.Mapping[builtins.str, builtins.float] | None = ...,
+        children: Global___Children | None = ...,
+        reused_from: builtins.str = ...,
+        asked: collections.abc.Iterable[builtins.str] | None = ...,
+        deadline: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["end_time", b"end_time", "failure", b"failure", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempts", b"attempts", "end_time", b"end_time", "failure", b"failure", "kind", b"kind", "name", b"name", "note", b"note", "outputs", b"outputs", "start_time", b"start_time", "status", b"status"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["children", b"children", "deadline", b"deadline", "end_time", b"end_time", "failure", b"failure", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["asked", b"asked", "attempts", b"attempts", "children", b"children", "deadline", b"deadline", "end_time", b"end_time", "failure", b"failure", "kind", b"kind", "metrics", b"metrics", "name", b"name", "note", b"note", "outputs", b"outputs", "reused_from", b"reused_from", "start_time", b"start_time", "status", b"status"]) -> None: ...
 
 Global___RunStep: typing_extensions.TypeAlias = RunStep
+
+@typing.final
+class Children(google.protobuf.message.Message):
+    """Children are the runs inside a step, counted."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: builtins.int
+    STARTED_FIELD_NUMBER: builtins.int
+    OPEN_FIELD_NUMBER: builtins.int
+    SUCCEEDED_FIELD_NUMBER: builtins.int
+    FAILED_FIELD_NUMBER: builtins.int
+    RUN_IDS_FIELD_NUMBER: builtins.int
+    total: builtins.int
+    started: builtins.int
+    open: builtins.int
+    succeeded: builtins.int
+    """map: items; otherwise runs."""
+    failed: builtins.int
+    @property
+    def run_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The newest ones, at most 100."""
+
+    def __init__(
+        self,
+        *,
+        total: builtins.int = ...,
+        started: builtins.int = ...,
+        open: builtins.int = ...,
+        succeeded: builtins.int = ...,
+        failed: builtins.int = ...,
+        run_ids: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["failed", b"failed", "open", b"open", "run_ids", b"run_ids", "started", b"started", "succeeded", b"succeeded", "total", b"total"]) -> None: ...
+
+Global___Children: typing_extensions.TypeAlias = Children
 
 @typing.final
 class Attempt(google.protobuf.message.Message):
@@ -202,12 +298,18 @@ class Attempt(google.protobuf.message.Message):
     MAX_RSS_BYTES_FIELD_NUMBER: builtins.int
     LOG_LINES_FIELD_NUMBER: builtins.int
     READS_FIELD_NUMBER: builtins.int
+    FRACTION_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    CHECKPOINT_FIELD_NUMBER: builtins.int
     number: builtins.int
     status: builtins.str
     """"scheduled", "running", "succeeded", "failed"."""
     executor: builtins.str
     max_rss_bytes: builtins.int
     log_lines: builtins.int
+    fraction: builtins.float
+    """0 to 1, by the step's own word."""
+    message: builtins.str
     @property
     def failure(self) -> foldline.api.failure.v1.failure_pb2.Failure: ...
     @property
@@ -218,6 +320,10 @@ class Attempt(google.protobuf.message.Message):
     def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     @property
     def reads(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @property
+    def checkpoint(self) -> foldline.api.event.v1.artifact_pb2.Artifact:
+        """What the next attempt may go on from."""
+
     def __init__(
         self,
         *,
@@ -231,9 +337,12 @@ class Attempt(google.protobuf.message.Message):
         max_rss_bytes: builtins.int = ...,
         log_lines: builtins.int = ...,
         reads: collections.abc.Iterable[builtins.str] | None = ...,
+        fraction: builtins.float = ...,
+        message: builtins.str = ...,
+        checkpoint: foldline.api.event.v1.artifact_pb2.Artifact | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["end_time", b"end_time", "failure", b"failure", "schedule_time", b"schedule_time", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["end_time", b"end_time", "executor", b"executor", "failure", b"failure", "log_lines", b"log_lines", "max_rss_bytes", b"max_rss_bytes", "number", b"number", "reads", b"reads", "schedule_time", b"schedule_time", "start_time", b"start_time", "status", b"status"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "end_time", b"end_time", "failure", b"failure", "schedule_time", b"schedule_time", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "end_time", b"end_time", "executor", b"executor", "failure", b"failure", "fraction", b"fraction", "log_lines", b"log_lines", "max_rss_bytes", b"max_rss_bytes", "message", b"message", "number", b"number", "reads", b"reads", "schedule_time", b"schedule_time", "start_time", b"start_time", "status", b"status"]) -> None: ...
 
 Global___Attempt: typing_extensions.TypeAlias = Attempt
 
@@ -292,6 +401,7 @@ class ListRunsRequest(google.protobuf.message.Message):
     STATUS_FIELD_NUMBER: builtins.int
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    PARENT_RUN_ID_FIELD_NUMBER: builtins.int
     workspace: builtins.str
     workflow: builtins.str
     """Empty means every workflow."""
@@ -300,6 +410,8 @@ class ListRunsRequest(google.protobuf.message.Message):
     page_size: builtins.int
     """At most 500; 0 means 50."""
     page_token: builtins.str
+    parent_run_id: builtins.str
+    """Only the runs inside steps of this run; empty means only runs that somebody started."""
     def __init__(
         self,
         *,
@@ -308,8 +420,9 @@ class ListRunsRequest(google.protobuf.message.Message):
         status: builtins.str = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
+        parent_run_id: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token", "status", b"status", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent_run_id", b"parent_run_id", "status", b"status", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
 
 Global___ListRunsRequest: typing_extensions.TypeAlias = ListRunsRequest
 
@@ -605,6 +718,86 @@ class ReadArtifactResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["artifact", b"artifact", "chunk", b"chunk"]) -> None: ...
 
 Global___ReadArtifactResponse: typing_extensions.TypeAlias = ReadArtifactResponse
+
+@typing.final
+class ListTodosRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WORKSPACE_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    workspace: builtins.str
+    page_size: builtins.int
+    """At most 500; 0 means 50."""
+    def __init__(
+        self,
+        *,
+        workspace: builtins.str = ...,
+        page_size: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "workspace", b"workspace"]) -> None: ...
+
+Global___ListTodosRequest: typing_extensions.TypeAlias = ListTodosRequest
+
+@typing.final
+class ListTodosResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TODOS_FIELD_NUMBER: builtins.int
+    @property
+    def todos(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Todo]: ...
+    def __init__(
+        self,
+        *,
+        todos: collections.abc.Iterable[Global___Todo] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["todos", b"todos"]) -> None: ...
+
+Global___ListTodosResponse: typing_extensions.TypeAlias = ListTodosResponse
+
+@typing.final
+class Todo(google.protobuf.message.Message):
+    """Todo is a step that waits for a person."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: builtins.int
+    WORKFLOW_FIELD_NUMBER: builtins.int
+    STEP_FIELD_NUMBER: builtins.int
+    TITLE_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    PROMPT_FIELD_NUMBER: builtins.int
+    ASSIGNEE_FIELD_NUMBER: builtins.int
+    SINCE_FIELD_NUMBER: builtins.int
+    DEADLINE_FIELD_NUMBER: builtins.int
+    run_id: builtins.str
+    workflow: builtins.str
+    step: builtins.str
+    title: builtins.str
+    kind: builtins.str
+    """"approve", "values", "choose", "parameters", "held"."""
+    prompt: builtins.str
+    assignee: builtins.str
+    @property
+    def since(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    @property
+    def deadline(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        run_id: builtins.str = ...,
+        workflow: builtins.str = ...,
+        step: builtins.str = ...,
+        title: builtins.str = ...,
+        kind: builtins.str = ...,
+        prompt: builtins.str = ...,
+        assignee: builtins.str = ...,
+        since: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        deadline: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["deadline", b"deadline", "since", b"since"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["assignee", b"assignee", "deadline", b"deadline", "kind", b"kind", "prompt", b"prompt", "run_id", b"run_id", "since", b"since", "step", b"step", "title", b"title", "workflow", b"workflow"]) -> None: ...
+
+Global___Todo: typing_extensions.TypeAlias = Todo
 
 @typing.final
 class ListParkedMessagesRequest(google.protobuf.message.Message):

@@ -69,6 +69,11 @@ class RecorderServiceStub(object):
                 request_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadArtifactRequest.SerializeToString,
                 response_deserializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadArtifactResponse.FromString,
                 _registered_method=True)
+        self.ListTodos = channel.unary_unary(
+                '/foldline.api.recorder.v1.RecorderService/ListTodos',
+                request_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ListTodosRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ListTodosResponse.FromString,
+                _registered_method=True)
         self.ListParkedMessages = channel.unary_unary(
                 '/foldline.api.recorder.v1.RecorderService/ListParkedMessages',
                 request_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ListParkedMessagesRequest.SerializeToString,
@@ -127,6 +132,13 @@ class RecorderServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTodos(self, request, context):
+        """Steps of the workspace that wait for a person: answers, parameters, held steps. Oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListParkedMessages(self, request, context):
         """Messages that no consumer could handle. Needs admin of the installation.
         """
@@ -171,6 +183,11 @@ def add_RecorderServiceServicer_to_server(servicer, server):
                     servicer.ReadArtifact,
                     request_deserializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadArtifactRequest.FromString,
                     response_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadArtifactResponse.SerializeToString,
+            ),
+            'ListTodos': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTodos,
+                    request_deserializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ListTodosRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ListTodosResponse.SerializeToString,
             ),
             'ListParkedMessages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListParkedMessages,
@@ -367,6 +384,33 @@ class RecorderService(object):
             '/foldline.api.recorder.v1.RecorderService/ReadArtifact',
             foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadArtifactRequest.SerializeToString,
             foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadArtifactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTodos(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/foldline.api.recorder.v1.RecorderService/ListTodos',
+            foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ListTodosRequest.SerializeToString,
+            foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ListTodosResponse.FromString,
             options,
             channel_credentials,
             insecure,

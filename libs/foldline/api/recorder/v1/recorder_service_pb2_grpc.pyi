@@ -137,6 +137,22 @@ _RecorderServiceReadArtifactType = typing_extensions.TypeVar(
     ],
 )
 
+_RecorderServiceListTodosType = typing_extensions.TypeVar(
+    '_RecorderServiceListTodosType',
+    grpc.UnaryUnaryMultiCallable[
+        foldline.api.recorder.v1.recorder_service_pb2.ListTodosRequest,
+        foldline.api.recorder.v1.recorder_service_pb2.ListTodosResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        foldline.api.recorder.v1.recorder_service_pb2.ListTodosRequest,
+        foldline.api.recorder.v1.recorder_service_pb2.ListTodosResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        foldline.api.recorder.v1.recorder_service_pb2.ListTodosRequest,
+        foldline.api.recorder.v1.recorder_service_pb2.ListTodosResponse,
+    ],
+)
+
 _RecorderServiceListParkedMessagesType = typing_extensions.TypeVar(
     '_RecorderServiceListParkedMessagesType',
     grpc.UnaryUnaryMultiCallable[
@@ -153,7 +169,7 @@ _RecorderServiceListParkedMessagesType = typing_extensions.TypeVar(
     ],
 )
 
-class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderServiceListRunsType, _RecorderServiceListHistoryType, _RecorderServiceReplayRunType, _RecorderServiceWatchRunType, _RecorderServiceReadLogType, _RecorderServiceReadArtifactType, _RecorderServiceListParkedMessagesType]):
+class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderServiceListRunsType, _RecorderServiceListHistoryType, _RecorderServiceReplayRunType, _RecorderServiceWatchRunType, _RecorderServiceReadLogType, _RecorderServiceReadArtifactType, _RecorderServiceListTodosType, _RecorderServiceListParkedMessagesType]):
     @typing.overload
     def __init__(self: RecorderServiceStub[
         grpc.UnaryUnaryMultiCallable[
@@ -183,6 +199,10 @@ class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderSe
         grpc.UnaryStreamMultiCallable[
             foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactRequest,
             foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            foldline.api.recorder.v1.recorder_service_pb2.ListTodosRequest,
+            foldline.api.recorder.v1.recorder_service_pb2.ListTodosResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             foldline.api.recorder.v1.recorder_service_pb2.ListParkedMessagesRequest,
@@ -221,6 +241,10 @@ class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderSe
             foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            foldline.api.recorder.v1.recorder_service_pb2.ListTodosRequest,
+            foldline.api.recorder.v1.recorder_service_pb2.ListTodosResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             foldline.api.recorder.v1.recorder_service_pb2.ListParkedMessagesRequest,
             foldline.api.recorder.v1.recorder_service_pb2.ListParkedMessagesResponse,
         ],
@@ -245,6 +269,9 @@ class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderSe
 
     ReadArtifact: _RecorderServiceReadArtifactType
     """Content of an artifact that the run produced, in chunks."""
+
+    ListTodos: _RecorderServiceListTodosType
+    """Steps of the workspace that wait for a person: answers, parameters, held steps. Oldest first."""
 
     ListParkedMessages: _RecorderServiceListParkedMessagesType
     """Messages that no consumer could handle. Needs admin of the installation."""
@@ -277,6 +304,10 @@ RecorderServiceAsyncStub: typing_extensions.TypeAlias = RecorderServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactRequest,
         foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        foldline.api.recorder.v1.recorder_service_pb2.ListTodosRequest,
+        foldline.api.recorder.v1.recorder_service_pb2.ListTodosResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         foldline.api.recorder.v1.recorder_service_pb2.ListParkedMessagesRequest,
@@ -339,6 +370,14 @@ class RecorderServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactResponse], collections.abc.AsyncIterator[foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactResponse]]:
         """Content of an artifact that the run produced, in chunks."""
+
+    @abc.abstractmethod
+    def ListTodos(
+        self,
+        request: foldline.api.recorder.v1.recorder_service_pb2.ListTodosRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[foldline.api.recorder.v1.recorder_service_pb2.ListTodosResponse, collections.abc.Awaitable[foldline.api.recorder.v1.recorder_service_pb2.ListTodosResponse]]:
+        """Steps of the workspace that wait for a person: answers, parameters, held steps. Oldest first."""
 
     @abc.abstractmethod
     def ListParkedMessages(

@@ -23,23 +23,76 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1foldline/api/scheduler/v1/scheduler_service.proto\x12\x19\x66oldline.api.scheduler.v1\x1a\x1cgoogle/protobuf/struct.proto\"s\n\x0fStartRunRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x10\n\x08workflow\x18\x02 \x01(\t\x12\'\n\x06values\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\"\n\x10StartRunResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"C\n\x0eStopRunRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x11\n\x0fStopRunResponse2\xd9\x01\n\x10SchedulerService\x12\x63\n\x08StartRun\x12*.foldline.api.scheduler.v1.StartRunRequest\x1a+.foldline.api.scheduler.v1.StartRunResponse\x12`\n\x07StopRun\x12).foldline.api.scheduler.v1.StopRunRequest\x1a*.foldline.api.scheduler.v1.StopRunResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1foldline/api/scheduler/v1/scheduler_service.proto\x12\x19\x66oldline.api.scheduler.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcd\x01\n\x0fStartRunRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x10\n\x08workflow\x18\x02 \x01(\t\x12\'\n\x06values\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x37\n\tselection\x18\x05 \x01(\x0b\x32$.foldline.api.scheduler.v1.Selection\x12\r\n\x05\x63\x61\x63he\x18\x06 \x01(\t\x12\x10\n\x08priority\x18\x07 \x01(\x05\"Z\n\tSelection\x12\x0c\n\x04only\x18\x01 \x03(\t\x12\x0c\n\x04\x66rom\x18\x02 \x03(\t\x12\r\n\x05until\x18\x03 \x03(\t\x12\r\n\x05scene\x18\x04 \x01(\t\x12\x13\n\x0binputs_from\x18\x05 \x01(\t\"\"\n\x10StartRunResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"S\n\x0eStopRunRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06\x66orced\x18\x04 \x01(\x08\"\x11\n\x0fStopRunResponse\"R\n\x0fStopStepRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x12\n\x10StopStepResponse\"D\n\x0fPauseRunRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x12\n\x10PauseRunResponse\"5\n\x10ResumeRunRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\"\x13\n\x11ResumeRunResponse\"~\n\x11RetryStepsRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\r\n\x05steps\x18\x03 \x03(\t\x12\'\n\x06values\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06reason\x18\x05 \x01(\t\"\x14\n\x12RetryStepsResponse\"f\n\x18ProvideParametersRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\'\n\x06values\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\x1b\n\x19ProvideParametersResponse\"\xb0\x01\n\x11\x41nswerWaitRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\x12\n\x08\x61pproved\x18\x04 \x01(\x08H\x00\x12\x10\n\x06\x63hoice\x18\x05 \x01(\tH\x00\x12)\n\x06values\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructH\x00\x12\x0f\n\x07\x63omment\x18\x07 \x01(\tB\x08\n\x06\x61nswer\"\x14\n\x12\x41nswerWaitResponse\"m\n\x13\x44\x65liverEventRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\r\n\x05\x65vent\x18\x03 \x01(\t\x12$\n\x04\x64\x61ta\x18\x04 \x01(\x0b\x32\x16.google.protobuf.Value\"\x16\n\x14\x44\x65liverEventResponse\"\xf4\x01\n\x04\x46ork\x12\'\n\x06values\x18\x01 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07release\x18\x02 \x01(\t\x12\x0c\n\x04\x66rom\x18\x03 \x03(\t\x12\r\n\x05whole\x18\x04 \x01(\x08\x12\r\n\x05\x61llow\x18\x05 \x03(\t\x12=\n\x07outputs\x18\x06 \x03(\x0b\x32,.foldline.api.scheduler.v1.Fork.OutputsEntry\x1aG\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct:\x02\x38\x01\"c\n\x0fPlanForkRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12-\n\x04\x66ork\x18\x03 \x01(\x0b\x32\x1f.foldline.api.scheduler.v1.Fork\"I\n\x10PlanForkResponse\x12\x35\n\x05steps\x18\x01 \x03(\x0b\x32&.foldline.api.scheduler.v1.PlannedStep\"d\n\x0bPlannedStep\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x14\n\x0citems_reused\x18\x04 \x01(\x05\x12\x11\n\titems_run\x18\x05 \x01(\x05\"\x88\x01\n\x0e\x46orkRunRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12-\n\x04\x66ork\x18\x03 \x01(\x0b\x32\x1f.foldline.api.scheduler.v1.Fork\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x10\n\x08priority\x18\x05 \x01(\x05\"!\n\x0f\x46orkRunResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\":\n\x15\x45xplainWaitingRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\"O\n\x16\x45xplainWaitingResponse\x12\x35\n\x05steps\x18\x01 \x03(\x0b\x32&.foldline.api.scheduler.v1.WaitingStep\"w\n\x0bWaitingStep\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x90\n\n\x10SchedulerService\x12\x63\n\x08StartRun\x12*.foldline.api.scheduler.v1.StartRunRequest\x1a+.foldline.api.scheduler.v1.StartRunResponse\x12`\n\x07StopRun\x12).foldline.api.scheduler.v1.StopRunRequest\x1a*.foldline.api.scheduler.v1.StopRunResponse\x12\x63\n\x08StopStep\x12*.foldline.api.scheduler.v1.StopStepRequest\x1a+.foldline.api.scheduler.v1.StopStepResponse\x12\x63\n\x08PauseRun\x12*.foldline.api.scheduler.v1.PauseRunRequest\x1a+.foldline.api.scheduler.v1.PauseRunResponse\x12\x66\n\tResumeRun\x12+.foldline.api.scheduler.v1.ResumeRunRequest\x1a,.foldline.api.scheduler.v1.ResumeRunResponse\x12i\n\nRetrySteps\x12,.foldline.api.scheduler.v1.RetryStepsRequest\x1a-.foldline.api.scheduler.v1.RetryStepsResponse\x12~\n\x11ProvideParameters\x12\x33.foldline.api.scheduler.v1.ProvideParametersRequest\x1a\x34.foldline.api.scheduler.v1.ProvideParametersResponse\x12i\n\nAnswerWait\x12,.foldline.api.scheduler.v1.AnswerWaitRequest\x1a-.foldline.api.scheduler.v1.AnswerWaitResponse\x12o\n\x0c\x44\x65liverEvent\x12..foldline.api.scheduler.v1.DeliverEventRequest\x1a/.foldline.api.scheduler.v1.DeliverEventResponse\x12\x63\n\x08PlanFork\x12*.foldline.api.scheduler.v1.PlanForkRequest\x1a+.foldline.api.scheduler.v1.PlanForkResponse\x12`\n\x07\x46orkRun\x12).foldline.api.scheduler.v1.ForkRunRequest\x1a*.foldline.api.scheduler.v1.ForkRunResponse\x12u\n\x0e\x45xplainWaiting\x12\x30.foldline.api.scheduler.v1.ExplainWaitingRequest\x1a\x31.foldline.api.scheduler.v1.ExplainWaitingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'foldline.api.scheduler.v1.scheduler_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STARTRUNREQUEST']._serialized_start=110
-  _globals['_STARTRUNREQUEST']._serialized_end=225
-  _globals['_STARTRUNRESPONSE']._serialized_start=227
-  _globals['_STARTRUNRESPONSE']._serialized_end=261
-  _globals['_STOPRUNREQUEST']._serialized_start=263
-  _globals['_STOPRUNREQUEST']._serialized_end=330
-  _globals['_STOPRUNRESPONSE']._serialized_start=332
-  _globals['_STOPRUNRESPONSE']._serialized_end=349
-  _globals['_SCHEDULERSERVICE']._serialized_start=352
-  _globals['_SCHEDULERSERVICE']._serialized_end=569
+  _globals['_FORK_OUTPUTSENTRY']._loaded_options = None
+  _globals['_FORK_OUTPUTSENTRY']._serialized_options = b'8\001'
+  _globals['_STARTRUNREQUEST']._serialized_start=144
+  _globals['_STARTRUNREQUEST']._serialized_end=349
+  _globals['_SELECTION']._serialized_start=351
+  _globals['_SELECTION']._serialized_end=441
+  _globals['_STARTRUNRESPONSE']._serialized_start=443
+  _globals['_STARTRUNRESPONSE']._serialized_end=477
+  _globals['_STOPRUNREQUEST']._serialized_start=479
+  _globals['_STOPRUNREQUEST']._serialized_end=562
+  _globals['_STOPRUNRESPONSE']._serialized_start=564
+  _globals['_STOPRUNRESPONSE']._serialized_end=581
+  _globals['_STOPSTEPREQUEST']._serialized_start=583
+  _globals['_STOPSTEPREQUEST']._serialized_end=665
+  _globals['_STOPSTEPRESPONSE']._serialized_start=667
+  _globals['_STOPSTEPRESPONSE']._serialized_end=685
+  _globals['_PAUSERUNREQUEST']._serialized_start=687
+  _globals['_PAUSERUNREQUEST']._serialized_end=755
+  _globals['_PAUSERUNRESPONSE']._serialized_start=757
+  _globals['_PAUSERUNRESPONSE']._serialized_end=775
+  _globals['_RESUMERUNREQUEST']._serialized_start=777
+  _globals['_RESUMERUNREQUEST']._serialized_end=830
+  _globals['_RESUMERUNRESPONSE']._serialized_start=832
+  _globals['_RESUMERUNRESPONSE']._serialized_end=851
+  _globals['_RETRYSTEPSREQUEST']._serialized_start=853
+  _globals['_RETRYSTEPSREQUEST']._serialized_end=979
+  _globals['_RETRYSTEPSRESPONSE']._serialized_start=981
+  _globals['_RETRYSTEPSRESPONSE']._serialized_end=1001
+  _globals['_PROVIDEPARAMETERSREQUEST']._serialized_start=1003
+  _globals['_PROVIDEPARAMETERSREQUEST']._serialized_end=1105
+  _globals['_PROVIDEPARAMETERSRESPONSE']._serialized_start=1107
+  _globals['_PROVIDEPARAMETERSRESPONSE']._serialized_end=1134
+  _globals['_ANSWERWAITREQUEST']._serialized_start=1137
+  _globals['_ANSWERWAITREQUEST']._serialized_end=1313
+  _globals['_ANSWERWAITRESPONSE']._serialized_start=1315
+  _globals['_ANSWERWAITRESPONSE']._serialized_end=1335
+  _globals['_DELIVEREVENTREQUEST']._serialized_start=1337
+  _globals['_DELIVEREVENTREQUEST']._serialized_end=1446
+  _globals['_DELIVEREVENTRESPONSE']._serialized_start=1448
+  _globals['_DELIVEREVENTRESPONSE']._serialized_end=1470
+  _globals['_FORK']._serialized_start=1473
+  _globals['_FORK']._serialized_end=1717
+  _globals['_FORK_OUTPUTSENTRY']._serialized_start=1646
+  _globals['_FORK_OUTPUTSENTRY']._serialized_end=1717
+  _globals['_PLANFORKREQUEST']._serialized_start=1719
+  _globals['_PLANFORKREQUEST']._serialized_end=1818
+  _globals['_PLANFORKRESPONSE']._serialized_start=1820
+  _globals['_PLANFORKRESPONSE']._serialized_end=1893
+  _globals['_PLANNEDSTEP']._serialized_start=1895
+  _globals['_PLANNEDSTEP']._serialized_end=1995
+  _globals['_FORKRUNREQUEST']._serialized_start=1998
+  _globals['_FORKRUNREQUEST']._serialized_end=2134
+  _globals['_FORKRUNRESPONSE']._serialized_start=2136
+  _globals['_FORKRUNRESPONSE']._serialized_end=2169
+  _globals['_EXPLAINWAITINGREQUEST']._serialized_start=2171
+  _globals['_EXPLAINWAITINGREQUEST']._serialized_end=2229
+  _globals['_EXPLAINWAITINGRESPONSE']._serialized_start=2231
+  _globals['_EXPLAINWAITINGRESPONSE']._serialized_end=2310
+  _globals['_WAITINGSTEP']._serialized_start=2312
+  _globals['_WAITINGSTEP']._serialized_end=2431
+  _globals['_SCHEDULERSERVICE']._serialized_start=2434
+  _globals['_SCHEDULERSERVICE']._serialized_end=3730
 # @@protoc_insertion_point(module_scope)

@@ -44,6 +44,56 @@ class SchedulerServiceStub(object):
                 request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.StopRunRequest.SerializeToString,
                 response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.StopRunResponse.FromString,
                 _registered_method=True)
+        self.StopStep = channel.unary_unary(
+                '/foldline.api.scheduler.v1.SchedulerService/StopStep',
+                request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.StopStepRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.StopStepResponse.FromString,
+                _registered_method=True)
+        self.PauseRun = channel.unary_unary(
+                '/foldline.api.scheduler.v1.SchedulerService/PauseRun',
+                request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PauseRunRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PauseRunResponse.FromString,
+                _registered_method=True)
+        self.ResumeRun = channel.unary_unary(
+                '/foldline.api.scheduler.v1.SchedulerService/ResumeRun',
+                request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ResumeRunRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ResumeRunResponse.FromString,
+                _registered_method=True)
+        self.RetrySteps = channel.unary_unary(
+                '/foldline.api.scheduler.v1.SchedulerService/RetrySteps',
+                request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.RetryStepsRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.RetryStepsResponse.FromString,
+                _registered_method=True)
+        self.ProvideParameters = channel.unary_unary(
+                '/foldline.api.scheduler.v1.SchedulerService/ProvideParameters',
+                request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ProvideParametersRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ProvideParametersResponse.FromString,
+                _registered_method=True)
+        self.AnswerWait = channel.unary_unary(
+                '/foldline.api.scheduler.v1.SchedulerService/AnswerWait',
+                request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.AnswerWaitRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.AnswerWaitResponse.FromString,
+                _registered_method=True)
+        self.DeliverEvent = channel.unary_unary(
+                '/foldline.api.scheduler.v1.SchedulerService/DeliverEvent',
+                request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.DeliverEventRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.DeliverEventResponse.FromString,
+                _registered_method=True)
+        self.PlanFork = channel.unary_unary(
+                '/foldline.api.scheduler.v1.SchedulerService/PlanFork',
+                request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PlanForkRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PlanForkResponse.FromString,
+                _registered_method=True)
+        self.ForkRun = channel.unary_unary(
+                '/foldline.api.scheduler.v1.SchedulerService/ForkRun',
+                request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ForkRunRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ForkRunResponse.FromString,
+                _registered_method=True)
+        self.ExplainWaiting = channel.unary_unary(
+                '/foldline.api.scheduler.v1.SchedulerService/ExplainWaiting',
+                request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ExplainWaitingRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ExplainWaitingResponse.FromString,
+                _registered_method=True)
 
 
 class SchedulerServiceServicer(object):
@@ -57,8 +107,78 @@ class SchedulerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StopRun(self, request, context):
-        """Asks the run to stop: running steps get SIGTERM, after their grace time SIGKILL. FAILED_PRECONDITION
-        when the run has ended; stopping a run that is stopping changes nothing.
+        """Asks the run to stop: running steps get SIGTERM, after their grace time SIGKILL; with `forced` at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopStep(self, request, context):
+        """Stops one step; the rest of the run goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseRun(self, request, context):
+        """Starts nothing new from now on; what runs goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeRun(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetrySteps(self, request, context):
+        """Lets steps run once more that failed, are held or were stopped, also in a run that has ended. What succeeded
+        is not repeated.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProvideParameters(self, request, context):
+        """Values of delayed parameters.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerWait(self, request, context):
+        """Answers a wait step.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeliverEvent(self, request, context):
+        """Delivers an event to the wait steps of a run that wait for it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlanFork(self, request, context):
+        """What a new run made from an earlier one would do, step by step, without starting it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForkRun(self, request, context):
+        """Makes a new run from an earlier one: again whole, from some steps on, or with other values or code. The
+        earlier run stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainWaiting(self, request, context):
+        """Why each step that is not running is not: in order of the graph.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,6 +196,56 @@ def add_SchedulerServiceServicer_to_server(servicer, server):
                     servicer.StopRun,
                     request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.StopRunRequest.FromString,
                     response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.StopRunResponse.SerializeToString,
+            ),
+            'StopStep': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopStep,
+                    request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.StopStepRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.StopStepResponse.SerializeToString,
+            ),
+            'PauseRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseRun,
+                    request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PauseRunRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PauseRunResponse.SerializeToString,
+            ),
+            'ResumeRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeRun,
+                    request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ResumeRunRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ResumeRunResponse.SerializeToString,
+            ),
+            'RetrySteps': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetrySteps,
+                    request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.RetryStepsRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.RetryStepsResponse.SerializeToString,
+            ),
+            'ProvideParameters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProvideParameters,
+                    request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ProvideParametersRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ProvideParametersResponse.SerializeToString,
+            ),
+            'AnswerWait': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerWait,
+                    request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.AnswerWaitRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.AnswerWaitResponse.SerializeToString,
+            ),
+            'DeliverEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeliverEvent,
+                    request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.DeliverEventRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.DeliverEventResponse.SerializeToString,
+            ),
+            'PlanFork': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanFork,
+                    request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PlanForkRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PlanForkResponse.SerializeToString,
+            ),
+            'ForkRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForkRun,
+                    request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ForkRunRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ForkRunResponse.SerializeToString,
+            ),
+            'ExplainWaiting': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainWaiting,
+                    request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ExplainWaitingRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ExplainWaitingResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -132,6 +302,276 @@ class SchedulerService(object):
             '/foldline.api.scheduler.v1.SchedulerService/StopRun',
             foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.StopRunRequest.SerializeToString,
             foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.StopRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopStep(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/foldline.api.scheduler.v1.SchedulerService/StopStep',
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.StopStepRequest.SerializeToString,
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.StopStepResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/foldline.api.scheduler.v1.SchedulerService/PauseRun',
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PauseRunRequest.SerializeToString,
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PauseRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/foldline.api.scheduler.v1.SchedulerService/ResumeRun',
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ResumeRunRequest.SerializeToString,
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ResumeRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetrySteps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/foldline.api.scheduler.v1.SchedulerService/RetrySteps',
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.RetryStepsRequest.SerializeToString,
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.RetryStepsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProvideParameters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/foldline.api.scheduler.v1.SchedulerService/ProvideParameters',
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ProvideParametersRequest.SerializeToString,
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ProvideParametersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerWait(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/foldline.api.scheduler.v1.SchedulerService/AnswerWait',
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.AnswerWaitRequest.SerializeToString,
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.AnswerWaitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeliverEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/foldline.api.scheduler.v1.SchedulerService/DeliverEvent',
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.DeliverEventRequest.SerializeToString,
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.DeliverEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanFork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/foldline.api.scheduler.v1.SchedulerService/PlanFork',
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PlanForkRequest.SerializeToString,
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.PlanForkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForkRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/foldline.api.scheduler.v1.SchedulerService/ForkRun',
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ForkRunRequest.SerializeToString,
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ForkRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainWaiting(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/foldline.api.scheduler.v1.SchedulerService/ExplainWaiting',
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ExplainWaitingRequest.SerializeToString,
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ExplainWaitingResponse.FromString,
             options,
             channel_credentials,
             insecure,

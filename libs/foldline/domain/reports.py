@@ -1,0 +1,244 @@
+"""What executors and inner runs tell: attempts end, are lost, are tried again, or the step fails."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec import UNSET
+
+from foldline.domain import inner, retry
+from foldline.domain import run_events as ev
+from foldline.domain.commands import LoseAttempts, ReceiveChild, ReceiveReport
+from foldline.domain.decision import Decision, Refused
+from foldline.domain.errors import Kind
+from foldline.domain.failures import INFRASTRUCTURE_KINDS, Failure
+from foldline.domain.run import AttemptState, RunState, StepState
+from foldline.domain.settle import after, finish
+from foldline.domain.work import Report
+
+# -- of attempts -----------------------------------------------------------------------------------
+
+
+def receive(decision: Decision, command: ReceiveReport) -> None:
+    report = command.report
+    step = decision.step(report.key.step)
+    attempt = next((one for one in step.attempts if one.number == report.key.attempt), None)
+    if attempt is None:
+        raise Refused("UNKNOWN_ATTEMPT", f"{report.key} was never scheduled", Kind.INVALID)
+    if _is_known(attempt, report):
+        return
+    if stale := _staleness(step, attempt, report):
+        decision.add(
+            ev.ReportIgnored(step=step.name, attempt=attempt.number, report=report.kind, reason=stale)
+        )
+        return
+    if _tells_of_start(attempt, report):
+        decision.add(ev.AttemptStarted(step=step.name, attempt=attempt.number, executor=report.session))
+    match report.kind:
+        case "progressed":
+            decision.add(_progressed(report))
+        case "succeeded":
+            decision.add(_succeeded(report))
+            after(decision, step.name)
+        case "failed":
+            fail_attempt(decision, _failed(report), command.jitter)
+
+
+def lose(decision: Decision, command: LoseAttempts) -> None:
+    held = [
+        step
+        for step in decision.state.steps
+        if step.is_active and step.attempts[-1].executor == command.session
+    ]
+    for step in held:
+        failure = Failure(
+            kind="lost",
+            reason="EXECUTOR_LOST",
+            message=f"executor {command.session} went away while it held attempt {step.attempts[-1].number}",
+        )
+        event = ev.AttemptFailed(step=step.name, attempt=step.attempts[-1].number, failure=failure)
+        fail_attempt(decision, event, command.jitter)
+
+
+def _tells_of_start(attempt: AttemptState, report: Report) -> bool:
+    """An executor repeats its newest report alone, so an end may be the first that is heard of a start.
+
+    A failure that took no time is one before there was a process: the environment, an input, the store.
+    """
+    if attempt.status != "scheduled":
+        return False
+    return report.kind != "failed" or report.seconds > 0
+
+
+def _is_known(attempt: AttemptState, report: Report) -> bool:
+    """Does the record say already what this report says?"""
+    if report.kind in attempt.ignored:
+        return True
+    if report.session != attempt.executor:
+        return False
+    if report.kind == "started":
+        return attempt.status != "scheduled"
+    if report.kind == "progressed":
+        return _is_old_progress(attempt, report)
+    if report.kind != attempt.status:
+        return False
+    return report.kind == "succeeded" or report.failure == attempt.failure
+
+
+def _is_old_progress(attempt: AttemptState, report: Report) -> bool:
+    if attempt.status not in ("scheduled", "running"):
+        return True
+    same = (attempt.fraction, attempt.message) == (report.fraction, report.message)
+    return same and (report.checkpoint is UNSET or report.checkpoint == attempt.checkpoint)
+
+
+def _staleness(step: StepState, attempt: AttemptState, report: Report) -> str:
+    """Why the report can change nothing any more; empty when it can."""
+    if report.session != attempt.executor:
+        return f"the attempt belongs to executor {attempt.executor}, not {report.session}"
+    if attempt.number != len(step.attempts):
+        return f"attempt {len(step.attempts)} took its place"
+    if attempt.ended_at is not None or not step.is_active:
+        return f"the step is {step.status}"
+    return ""
+
+
+def _progressed(report: Report) -> ev.AttemptProgressed:
+    return ev.AttemptProgressed(
+        step=report.key.step,
+        attempt=report.key.attempt,
+        fraction=report.fraction,
+        message=report.message,
+        checkpoint=report.checkpoint,
+    )
+
+
+def _succeeded(report: Report) -> ev.AttemptSucceeded:
+    return ev.AttemptSucceeded(
+        step=report.key.step,
+        attempt=report.key.attempt,
+        outputs=report.outputs,
+        reads=report.reads,
+        seconds=report.seconds,
+        max_rss_bytes=report.max_rss_bytes,
+        log_lines=report.log_lines,
+        metrics=report.metrics,
+    )
+
+
+def _failed(report: Report) -> ev.AttemptFailed:
+    unknown = Failure(kind="infrastructure", reason="NO_REASON", message="the executor gave no reason")
+    return ev.AttemptFailed(
+        step=report.key.step,
+        attempt=report.key.attempt,
+        failure=unknown if report.failure is UNSET else report.failure,
+        seconds=report.seconds,
+        max_rss_bytes=report.max_rss_bytes,
+        log_lines=report.log_lines,
+    )
+
+
+# -- of inner runs ---------------------------------------------------------------------------------
+
+
+def receive_child(decision: Decision, command: ReceiveChild) -> None:
+    """The end of a run inside a step; taken in once, and only for the newest attempt."""
+    ended = command.ended
+    step = decision.step(ended.step)
+    children = step.children
+    is_newest = bool(step.attempts) and step.attempts[-1].number == ended.attempt
+    if not is_newest or children is None or ended.index not in children.open:
+        return
+    was_stopping = decision.state.status == "stopping" or step.status == "stopping"
+    if ended.status == "stopped" and ended.failure is UNSET and not was_stopping:
+        ended = _with_failure(ended, decision.state)
+    decision.add(ended)
+    if was_stopping or not decision.state.takes_work:
+        failure = _left_off(decision, step.name)
+    else:
+        failure = inner.next_move(decision, step.name)
+    if failure is not None:
+        event = ev.AttemptFailed(step=step.name, attempt=ended.attempt, failure=failure)
+        fail_attempt(decision, event, command.jitter)
+    else:
+        after(decision, step.name)
+
+
+def _with_failure(ended: ev.ChildEnded, state: RunState) -> ev.ChildEnded:
+    child = inner.child_id(state.created.run_id, ended.step, ended.attempt, ended.index)
+    message = f"run {child} inside it was stopped"
+    return ev.ChildEnded(
+        step=ended.step,
+        attempt=ended.attempt,
+        index=ended.index,
+        status=ended.status,
+        failure=Failure(kind="child", reason="CHILD_STOPPED", message=message),
+        failed=1,
+    )
+
+
+def _left_off(decision: Decision, name: str) -> Failure | None:
+    """Nothing new is started: the step ends with its open children, completed where they were the last."""
+    step, declared = decision.step(name), decision.declared(name)
+    children = step.children
+    assert children is not None
+    if children.open:
+        return None
+    if decision.state.status == "paused":
+        return None
+    total = len(children.sizes) if declared.map is not UNSET else 1
+    if declared.repeat is UNSET and children.completed == total:
+        return inner.next_move(decision, name)
+    if children.failure is not None and children.failure.reason != "CHILD_STOPPED":
+        return children.failure
+    return Failure(kind="stopped", reason="STEP_STOPPED", message="it was stopped before all of it had run")
+
+
+# -- failing ---------------------------------------------------------------------------------------
+
+
+def fail_attempt(decision: Decision, event: ev.AttemptFailed, jitter: float) -> None:
+    """The attempt has failed; what becomes of its step: stopped, tried again, held or failed."""
+    was_stopping = decision.step(event.step).status == "stopping"
+    decision.add(event)
+    step = decision.step(event.step)
+    declared = decision.declared(step.name)
+    if was_stopping or decision.state.status == "stopping" or decision.state.forced:
+        decision.add(ev.StepStopped(step=step.name))
+    elif declared.effects == "unsafe" and event.failure.kind in INFRASTRUCTURE_KINDS:
+        decision.add(ev.StepHeld(step=step.name, failure=_unsafe(step, event.failure)))
+    elif (delay := _retry_delay(decision.state, step, event.failure, jitter)) is not None:
+        at = decision.now + timedelta(seconds=delay)
+        decision.add(ev.RetryScheduled(step=step.name, attempt=len(step.attempts) + 1, at=at))
+    elif declared.retry.on_exhausted == "pause" and not decision.state.is_broken:
+        decision.add(ev.StepHeld(step=step.name, failure=event.failure))
+    else:
+        decision.add(ev.StepFailed(step=step.name, failure=event.failure))
+    after(decision, step.name)
+    finish(decision)
+
+
+def _unsafe(step: StepState, failure: Failure) -> Failure:
+    message = (
+        f"attempt {len(step.attempts)} is lost ({failure.message}) and may have had its effect; the step is "
+        "unsafe to run again, so somebody has to look, and then retry or stop it"
+    )
+    return Failure(kind="unsafe", reason="MAY_HAVE_RUN", message=message)
+
+
+def _retry_delay(state: RunState, step: StepState, failure: Failure, jitter: float) -> float | None:
+    """Seconds until the next attempt; None when no attempt is left."""
+    by_platform = failure.kind in INFRASTRUCTURE_KINDS
+    alike = [
+        one
+        for one in step.attempts
+        if one.failure is not None and (one.failure.kind in INFRASTRUCTURE_KINDS) == by_platform
+    ]
+    if by_platform:
+        if len(alike) >= retry.INFRASTRUCTURE_ATTEMPTS:
+            return None
+        return retry.delay_seconds(retry.INFRASTRUCTURE, len(alike), jitter)
+    policy = state.plan.step(step.name).retry
+    if not retry.is_allowed(policy, len(alike), failure.error_class):
+        return None
+    return retry.delay_seconds(policy, len(alike), jitter)

@@ -1,0 +1,95 @@
+"""Turning back what an ending did, so that a step can run once more: parts of `evolve`.
+
+A step that is retried waits again, and so does everything that was skipped or never started because of
+it. What was skipped for other reasons is decided anew and skipped again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from foldline.domain.run import RunState, StepState
+from foldline.domain.vector import Vector
+
+BECAUSE_OF_OTHERS = frozenset({"failed", "upstream", "handler"})
+"""Reasons for skipping that an outcome of other steps gave."""
+
+
+def step(state: RunState, retried: StepState, at: datetime) -> RunState:
+    """The state in which `retried` (its status is new already) waits, with all that hangs on it."""
+    place = state.plan.index[retried.name]
+    was_final = state.steps[place].is_final
+    retried = _waiting(retried)
+    retried = replace(retried, is_confirmed=True, reuse_key=retried.reuse_key or "-")
+    steps = state.steps.set(place, retried)
+    queue = [place]
+    revived = [place] if was_final else []
+    for one in queue:
+        for other in state.plan.feeds[one]:
+            behind = steps[other]
+            if behind.status == "skipped" and behind.skipped_for in BECAUSE_OF_OTHERS:
+                steps = steps.set(other, _waiting(behind))
+                queue.append(other)
+                revived.append(other)
+    return _recounted(replace(state, steps=steps), revived, at)
+
+
+def run(state: RunState, at: datetime) -> RunState:
+    """The state of a run that goes on after its end: what was never started waits again, handlers too."""
+    steps = state.steps
+    revived = []
+    for place, one in enumerate(state.steps):
+        handler = bool(state.plan.graph.steps[place].handles)
+        if one.is_abandoned or (handler and one.is_final):
+            steps = steps.set(place, _waiting(one))
+            revived.append(place)
+    state = replace(state, steps=steps, outcome="", forced=False, failure=None, outputs={}, ended_at=None)
+    return _recounted(state, revived, at)
+
+
+def _waiting(one: StepState) -> StepState:
+    return replace(
+        one,
+        status="waiting",
+        note="",
+        skipped_for="",
+        failure=None,
+        retry_at=None,
+        answer=None,
+        outputs={},
+        metrics={},
+        children=None,
+        reused_from="",
+        is_abandoned=False,
+        ended_at=None,
+    )
+
+
+def _recounted(state: RunState, revived: list[int], at: datetime) -> RunState:
+    """Counters that follow from the steps, after `revived` became open again."""
+    steps = state.steps
+    touched = set(revived)
+    for place in revived:
+        touched.update(state.plan.feeds[place])
+    for place in touched:
+        left = sum(not steps[need].is_final for need in state.plan.needs[place])
+        one = replace(steps[place], open_needs=left)
+        if not one.is_final:
+            one = replace(one, ready_at=None if left or state.plan.graph.steps[place].handles else at)
+        steps = steps.set(place, one)
+    main = [(place, one) for place, one in enumerate(steps) if not state.plan.graph.steps[place].handles]
+    failed = [(place, one) for place, one in main if one.status == "failed"]
+    return replace(
+        state,
+        steps=steps,
+        open_steps=sum(not one.is_final for _, one in main),
+        active_steps=_active(steps),
+        failed_units=frozenset(place // state.unit_size for place, _ in failed),
+        failed_step=failed[0][1].name if failed else "",
+    )
+
+
+def _active(steps: Vector[StepState]) -> int:
+    return sum(one.is_active for one in steps)

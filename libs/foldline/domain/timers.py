@@ -1,0 +1,91 @@
+"""Time in a run. Every deadline follows from what is in the ledger, so it survives processes.
+
+`next_timer` says when to look at the clock again; `fire` does what is due by then: waits expire, steps
+that were not started in time or took too long in all fail. (A running attempt's own time, and its
+silence, are watched by its executor, which is closest to it.) Retries need no firing: `run.ready` lists
+them once they are due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from foldline.domain import run_events as ev
+from foldline.domain import waits
+from foldline.domain.decision import Decision
+from foldline.domain.failures import Failure
+from foldline.domain.run import RunState, StepState
+from foldline.domain.settle import after
+
+
+def next_timer(state: RunState) -> datetime | None:
+    """When something falls due; None when no timer runs."""
+    if state.is_final:
+        return None
+    times = [step.retry_at for step in state.steps if step.status == "retrying" and step.retry_at is not None]
+    if not state.takes_work:
+        times = []
+    times += [at for step in state.steps for at, _ in _deadlines(state, step)]
+    return min(times) if times else None
+
+
+def fire(decision: Decision) -> None:
+    """Let happen what is due."""
+    for step in decision.state.steps:
+        due = [(at, what) for at, what in _deadlines(decision.state, step) if at <= decision.now]
+        if not due or decision.state.is_final or decision.step(step.name) != step:
+            continue
+        what = min(due)[1]
+        if what == "wait":
+            waits.expire(decision, step.name)
+        else:
+            _time_out(decision, step, what)
+        after(decision, step.name)
+
+
+def _deadlines(state: RunState, step: StepState) -> Iterator[tuple[datetime, str]]:
+    if step.status == "awaiting" and step.deadline is not None:
+        yield step.deadline, "wait"
+    if not state.plan.has_timeouts or step.is_final or step.ready_at is None:
+        return
+    timeouts = state.plan.step(step.name).timeouts
+    if timeouts.total_seconds:
+        yield step.ready_at + timedelta(seconds=timeouts.total_seconds), "total"
+    if timeouts.queue_seconds and step.kind == "function" and state.takes_work:
+        since = _queued_since(step)
+        if since is not None:
+            yield since + timedelta(seconds=timeouts.queue_seconds), "queue"
+
+
+def _queued_since(step: StepState) -> datetime | None:
+    """Since when the step has been waiting for an executor and nothing else; None when it does not."""
+    match step.status:
+        case "waiting":
+            return step.ready_at
+        case "retrying":
+            return step.retry_at
+        case "scheduled":
+            return step.attempts[-2].ended_at if len(step.attempts) > 1 else step.ready_at
+        case _:
+            return None
+
+
+def _time_out(decision: Decision, step: StepState, what: str) -> None:
+    timeouts = decision.declared(step.name).timeouts
+    if what == "total":
+        message = f"the step took longer than {timeouts.total_seconds:g} s in all"
+        failure = Failure(kind="timeout", reason="STEP_OUT_OF_TIME", message=message)
+    else:
+        message = f"no executor started it within {timeouts.queue_seconds:g} s"
+        failure = Failure(kind="timeout", reason="NOT_STARTED_IN_TIME", message=message)
+    if step.is_active:
+        decision.add(ev.AttemptFailed(step=step.name, attempt=step.attempts[-1].number, failure=failure))
+        if step.status == "stopping":
+            decision.add(ev.StepStopped(step=step.name))
+            return
+    can_hold = decision.step(step.name).status in ("waiting", "retrying")
+    if can_hold and decision.declared(step.name).retry.on_exhausted == "pause":
+        decision.add(ev.StepHeld(step=step.name, failure=failure))
+    else:
+        decision.add(ev.StepFailed(step=step.name, failure=failure))

@@ -1,0 +1,216 @@
+"""A whole platform in memory: one run with the runs inside it, driven by hand or to its end.
+
+    world = World(graph, parameters={"rows": 3}, behave=my_step)
+    world.run()
+    assert world.state.status == "completed"
+
+`behave(work)` plays the executor: it gets the work order of an attempt and returns outputs by name (JSON
+values or artifacts), or raises StepRaises. Nothing is simulated but executors and clock: commands, events and
+effects are the product's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from foldline.domain import commands, inner, lists
+from foldline.domain import run_events as ev
+from foldline.domain.artifacts import Artifact, Item, inline
+from foldline.domain.assignments import work_for
+from foldline.domain.decide import decide
+from foldline.domain.effects import (
+    CreateChild,
+    Effect,
+    PauseChild,
+    ResumeChild,
+    StopChild,
+    TellParent,
+    effects,
+)
+from foldline.domain.errors import FoldlineError
+from foldline.domain.evolve import fold
+from foldline.domain.failures import Failure
+from foldline.domain.run import RunState, expandable, ready
+from foldline.domain.spec import Graph, Json
+from foldline.domain.timers import next_timer
+from foldline.domain.values import artifact_of
+from foldline.domain.work import AttemptKey, Input, Report, Work
+from foldline.testing.clock import ManualClock
+
+SESSION = "executor-in-memory"
+
+
+class StepRaises(Exception):
+    """What the step's function did: its attempt fails with this failure."""
+
+    def __init__(self, failure: Failure | None = None) -> None:
+        super().__init__(failure)
+        self.failure = failure or Failure(kind="user", reason="STEP_RAISED", message="it raised")
+
+
+Behave = Callable[[Work], Mapping[str, Json | Artifact]]
+
+
+class World:
+    """Runs by id. `run_id` is the one that was started."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        behave: Behave,
+        parameters: Mapping[str, Json] | None = None,
+        run_id: str = "run",
+        clock: ManualClock | None = None,
+        **created: Any,
+    ) -> None:
+        self.run_id = run_id
+        self.clock = clock or ManualClock()
+        self.runs: dict[str, RunState] = {}
+        self.histories: dict[str, list[tuple[ev.RunEvent, datetime]]] = {}
+        self.contents: dict[str, bytes] = {}
+        self.attempts: list[AttemptKey] = []
+        """Every attempt that was carried out, in order."""
+        self._behave = behave
+        first = ev.RunCreated(
+            run_id=run_id,
+            workspace="w",
+            workflow=graph.name,
+            release="sha256:release",
+            region="local",
+            graph=graph,
+            parameters=dict(parameters or {}),
+            bundle="sha256:bundle",
+            **created,
+        )
+        self.command(commands.CreateRun(first), run_id)
+
+    @property
+    def state(self) -> RunState:
+        return self.runs[self.run_id]
+
+    def command(self, command: commands.Command, run_id: str = "") -> list[ev.RunEvent]:
+        """Decide, fold, carry out the effects. Raises what `decide` raises."""
+        run_id = run_id or self.run_id
+        now = self.clock.now()
+        events = decide(self.runs.get(run_id), command, now)
+        if not events:
+            return []
+        history = [(event, now) for event in events]
+        state = self.runs[run_id] = fold(history, self.runs.get(run_id))
+        self.histories.setdefault(run_id, []).extend(history)
+        self.contents |= inner.contents(events, state)
+        for effect in effects(events, state):
+            self._carry_out(run_id, effect)
+        return list(events)
+
+    def run(self, limit: int = 10_000) -> RunState:
+        """Step by step until nothing moves any more without a person; time passes where it must."""
+        for _ in range(limit):
+            if not self.step_forward():
+                return self.state
+        raise AssertionError(f"the run goes on after {limit} moves")
+
+    def step_forward(self) -> bool:
+        """One attempt, one measured list, or the next timer; False when there is nothing to do."""
+        for run_id, state in list(self.runs.items()):
+            if names := ready(state, self.clock.now()):
+                self.attempt(run_id, names[0])
+                return True
+            if names := expandable(state, self.clock.now()):
+                sizes = lists.sizes(self.items(state, names[0]))
+                self.command(commands.ExpandMaps(((names[0], sizes),)), run_id)
+                return True
+        return self._let_time_pass()
+
+    def attempt(self, run_id: str, step: str) -> None:
+        """Carry out the next attempt of a ready step."""
+        self.command(commands.ScheduleSteps(((step, SESSION),)), run_id)
+        work = work_for(self.runs[run_id], step)
+        self.attempts.append(work.key)
+        try:
+            given = self._behave(work)
+        except StepRaises as raised:
+            report = Report(key=work.key, session=SESSION, kind="failed", failure=raised.failure, seconds=0.5)
+        else:
+            outputs = {
+                name: value if isinstance(value, Artifact) else inline(value) for name, value in given.items()
+            }
+            report = Report(key=work.key, session=SESSION, kind="succeeded", outputs=outputs, seconds=0.5)
+        self.command(commands.ReceiveReport(report), run_id)
+
+    def items(self, state: RunState, step: str) -> tuple[Item, ...]:
+        """The list that a map step runs over, wherever it is kept."""
+        declared = state.plan.step(step)
+        found = inner.inline_items(state, declared)
+        if found is not None:
+            return found
+        assert declared.map is not UNSET
+        artifact = artifact_of(state, declared.inputs[declared.map.over])
+        assert artifact is not None
+        return lists.items_of(self.entries(artifact))
+
+    def entries(self, artifact: Artifact) -> list[Artifact | None]:
+        """The artifacts of a list."""
+        is_inline = artifact.value is not UNSET
+        content = msgspec.json.encode(artifact.value) if is_inline else self.contents[artifact.digest]
+        found = lists.entries(content)
+        if artifact.encoding == lists.LISTS:
+            return [one for part in found if part is not None for one in self.entries(part)]
+        return found
+
+    def value(self, given: Input | Artifact) -> Json:
+        """The JSON value of an input or output, lists of JSON values included."""
+        artifact = given if isinstance(given, Artifact) else given.artifact
+        if artifact is UNSET:
+            assert isinstance(given, Input)
+            return given.value
+        if artifact.encoding in (lists.LIST, lists.LISTS):
+            return [None if one is None else self.value(one) for one in self.entries(artifact)]
+        return artifact.value
+
+    def _carry_out(self, run_id: str, effect: Effect) -> None:
+        state = self.runs[run_id]
+        match effect:
+            case CreateChild():
+                map_step = state.plan.step(effect.step).map is not UNSET
+                items = self.items(state, effect.step) if map_step else ()
+                created = inner.created(state, effect.step, effect.index, items)
+                self.command(commands.CreateRun(created), created.run_id)
+            case StopChild():
+                child = inner.child_id(run_id, effect.step, effect.attempt, effect.index)
+                self._if_open(commands.RequestStop(forced=effect.forced), child)
+            case PauseChild() | ResumeChild():
+                attempt = state.step(effect.step).attempts[-1].number
+                child = inner.child_id(run_id, effect.step, attempt, effect.index)
+                command = commands.PauseRun() if isinstance(effect, PauseChild) else commands.ResumeRun()
+                self._if_open(command, child)
+            case TellParent():
+                parent = state.created.parent
+                assert parent is not UNSET
+                self.command(commands.ReceiveChild(inner.ended(state)), parent.run_id)
+            case _:
+                return  # executors: `attempt` carries work out at once
+
+    def _if_open(self, command: commands.Command, run_id: str) -> None:
+        try:
+            self.command(command, run_id)
+        except FoldlineError as error:
+            if error.reason not in ("RUN_ENDED", "RUN_ENDING", "NOT_PAUSED"):
+                raise
+
+    def _let_time_pass(self) -> bool:
+        timers = [at for state in self.runs.values() if (at := next_timer(state)) is not None]
+        if not timers:
+            return False
+        now = self.clock.now()
+        if min(timers) > now:
+            self.clock.advance((min(timers) - now).total_seconds())
+        for run_id in list(self.runs):
+            self.command(commands.FireTimers(), run_id)
+        return True
