@@ -65,7 +65,7 @@ def lay_out(graph: Graph) -> Plan:
 
 
 def replicate(body: Graph, *, over: str, first: int, count: int) -> Graph:
-    """The body `count` times, its steps named step[n] and the parameter `over` named over[n], n from `first`.
+    """The body `count` times, its steps named step.n and the parameter `over` named over.n, n from `first`.
 
     Items do not depend on each other. The graph's own outputs are left out: `children` collects them.
     """
@@ -77,7 +77,7 @@ def replicate(body: Graph, *, over: str, first: int, count: int) -> Graph:
 
 def numbered(name: str, number: int) -> str:
     """The name of a step, or of the item itself, in the part of a map's child that is for one item."""
-    return f"{name}[{number}]"
+    return f"{name}.{number}"
 
 
 def renumbered(binding: Binding, over: str, number: int) -> Binding:

@@ -114,7 +114,7 @@ class RunCreated(google.protobuf.message.Message):
 
     @property
     def items(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[foldline.api.event.v1.artifact_pb2.Item]:
-        """Of a map's child: the items that the graph is run for, each on its own. Steps are then named step[item],
+        """Of a map's child: the items that the graph is run for, each on its own. Steps are then named step.item,
         counted from `parent.first`.
         """
 
