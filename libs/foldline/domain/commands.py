@@ -59,11 +59,19 @@ class RecallSteps(Struct, frozen=True):
     recalls: tuple[Recall, ...]
 
 
-class ExpandMaps(Struct, frozen=True):
-    """The lists of map steps were measured: (step, items of each child). Others than `run.expandable` are
-    left out."""
+class Expansion(Struct, frozen=True, kw_only=True):
+    """How a step with a body begins. Of a map: the items of each child, or why its list is none."""
 
-    sizes: tuple[tuple[str, tuple[int, ...]], ...]
+    step: str
+    sizes: tuple[int, ...] = ()
+    reason: str = ""
+    problem: str = ""
+
+
+class ExpandSteps(Struct, frozen=True):
+    """For steps that are `run.expandable`; others are left out."""
+
+    expansions: tuple[Expansion, ...]
 
 
 class ReceiveChild(Struct, frozen=True):
@@ -143,7 +151,7 @@ Command = (
     | LoseAttempts
     | FireTimers
     | RecallSteps
-    | ExpandMaps
+    | ExpandSteps
     | ReceiveChild
     | RequestStop
     | StopStep

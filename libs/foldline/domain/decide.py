@@ -22,7 +22,7 @@ from foldline.domain.commands import (
     Command,
     CreateRun,
     DeliverEvent,
-    ExpandMaps,
+    ExpandSteps,
     FireTimers,
     LoseAttempts,
     PauseRun,
@@ -41,7 +41,7 @@ from foldline.domain.errors import Kind
 from foldline.domain.evolve import evolve
 from foldline.domain.failures import Failure
 from foldline.domain.run import RunState, expandable, ready, recallable
-from foldline.domain.settle import after, settle
+from foldline.domain.settle import after, fail, settle
 
 __all__ = ["Decision", "Refused", "decide"]
 
@@ -73,7 +73,7 @@ def _carry_out(decision: Decision, command: Command) -> None:  # noqa: C901  # o
             timers.fire(decision)
         case RecallSteps():
             _recall(decision, command)
-        case ExpandMaps():
+        case ExpandSteps():
             _expand(decision, command)
         case RequestStop():
             operations.request_stop(decision, command)
@@ -130,8 +130,12 @@ def _recall(decision: Decision, command: RecallSteps) -> None:
         after(decision, one.step)
 
 
-def _expand(decision: Decision, command: ExpandMaps) -> None:
-    for name, sizes in command.sizes:
-        if name in expandable(decision.state, decision.now):
-            inner.expand(decision, name, sizes)
-            after(decision, name)
+def _expand(decision: Decision, command: ExpandSteps) -> None:
+    for one in command.expansions:
+        if one.step not in expandable(decision.state, decision.now):
+            continue
+        if one.problem:
+            fail(decision, one.step, "invalid", one.reason, one.problem)
+        else:
+            inner.expand(decision, one.step, one.sizes)
+        after(decision, one.step)

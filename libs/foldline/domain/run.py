@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct
 from foldline.domain import dag
 from foldline.domain import run_events as ev
 from foldline.domain.artifacts import Artifact
+from foldline.domain.check_kinds import COMPOSITE
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.failures import Failure
 from foldline.domain.spec import Json, Step
@@ -203,13 +204,15 @@ def recallable(state: RunState) -> tuple[str, ...]:
 
 
 def expandable(state: RunState, now: datetime) -> tuple[str, ...]:
-    """Map steps that wait for somebody to measure their list (`commands.ExpandMaps`)."""
+    """Steps with a body that somebody has to begin (`commands.ExpandSteps`): maps whose list is in the store,
+    and whatever is tried again. The others begin by themselves.
+    """
     if not state.takes_work:
         return ()
     return tuple(
         step.name
         for step in state.steps
-        if step.kind == "map" and is_due(state, step, now) and state.is_in_play(step)
+        if step.kind in COMPOSITE and is_due(state, step, now) and state.is_in_play(step)
     )
 
 

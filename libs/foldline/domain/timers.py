@@ -30,6 +30,20 @@ def next_timer(state: RunState) -> datetime | None:
     return min(times) if times else None
 
 
+def following(state: RunState, now: datetime) -> datetime | None:
+    """When something falls due after `now`; None when no timer runs beyond it."""
+    if state.is_final:
+        return None
+    times = [step.retry_at for step in state.steps if step.status == "retrying" and step.retry_at is not None]
+    times += [at for step in state.steps for at, _ in _deadlines(state, step)]
+    return min((at for at in times if at > now), default=None)
+
+
+def is_due(state: RunState, now: datetime) -> bool:
+    """Is there something to `fire`?"""
+    return not state.is_final and any(at <= now for step in state.steps for at, _ in _deadlines(state, step))
+
+
 def fire(decision: Decision) -> None:
     """Let happen what is due."""
     for step in decision.state.steps:

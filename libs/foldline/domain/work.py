@@ -49,6 +49,7 @@ class Work(Message, frozen=True, kw_only=True):
 class StopAttempt(Message, frozen=True, kw_only=True):
     key: AttemptKey
     grace_seconds: float = 0.0
+    forced: bool = False
 
 
 class Report(Message, frozen=True, kw_only=True):

@@ -123,8 +123,10 @@ class World:
                 self.attempt(run_id, names[0])
                 return True
             if names := expandable(state, self.clock.now()):
-                sizes = lists.sizes(self.items(state, names[0]))
-                self.command(commands.ExpandMaps(((names[0], sizes),)), run_id)
+                is_map = state.plan.step(names[0]).map is not UNSET
+                sizes = lists.sizes(self.items(state, names[0])) if is_map else ()
+                expansion = commands.Expansion(step=names[0], sizes=sizes)
+                self.command(commands.ExpandSteps((expansion,)), run_id)
                 return True
         return self._let_time_pass()
 

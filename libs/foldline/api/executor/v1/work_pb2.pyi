@@ -168,7 +168,10 @@ class StopAttempt(google.protobuf.message.Message):
 
     KEY_FIELD_NUMBER: builtins.int
     GRACE_SECONDS_FIELD_NUMBER: builtins.int
+    FORCED_FIELD_NUMBER: builtins.int
     grace_seconds: builtins.float
+    forced: builtins.bool
+    """SIGKILL at once."""
     @property
     def key(self) -> Global___AttemptKey: ...
     def __init__(
@@ -176,9 +179,10 @@ class StopAttempt(google.protobuf.message.Message):
         *,
         key: Global___AttemptKey | None = ...,
         grace_seconds: builtins.float = ...,
+        forced: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["key", b"key"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["grace_seconds", b"grace_seconds", "key", b"key"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["forced", b"forced", "grace_seconds", b"grace_seconds", "key", b"key"]) -> None: ...
 
 Global___StopAttempt: typing_extensions.TypeAlias = StopAttempt
 
