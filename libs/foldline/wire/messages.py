@@ -64,6 +64,11 @@ def from_struct(message: ProtoStruct) -> dict[str, Any]:
     return {key: _read_value(value) for key, value in sorted(message.fields.items())}
 
 
+def from_value(message: Value) -> Any:
+    """The JSON value behind a google.protobuf.Value; None for one that is not set."""
+    return _read_value(message)
+
+
 class _Field(NamedTuple):
     name: str
     shape: str  # "map", "repeated", "presence" (messages, oneofs, optional) or "scalar"

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 from foldline.access.interceptor import AccessInterceptor
 from foldline.api.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
+from foldline.artifacts.store import open_store
 from foldline.bus import jetstream, subjects
 from foldline.bus.port import Bus, Subscription
 from foldline.chassis import admin, loops, rpc
@@ -18,7 +19,10 @@ from foldline.pg import connect, migrate
 from foldline.wire import failures
 from foldline_scheduler.handlers import Handlers
 from foldline_scheduler.leases import Leases
+from foldline_scheduler.listener import Listener
+from foldline_scheduler.lists import Lists
 from foldline_scheduler.open_runs import OpenRuns
+from foldline_scheduler.orders import Orders
 from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import PARTITIONS
 from foldline_scheduler.servicer import SchedulerServicer
@@ -43,20 +47,17 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         registry = await opened.enter_async_context(rpc.channel(settings.registry))
         tasks = await opened.enter_async_context(asyncio.TaskGroup())
         clock = SystemClock()
-        owner = Owner(
-            store,
-            bus,
-            clock,
-            tasks,
-            silence_seconds=settings.silence_seconds,
-            monotonic=time.monotonic,
-            stop=life.stop,
+        orders = Orders(bus)
+        lists = Lists(open_store(settings.artifacts))
+        owner = Owner(store, orders, lists, clock, tasks, monotonic=time.monotonic, stop=life.stop)
+        listener = Listener(
+            owner, orders, bus, tasks, silence_seconds=settings.silence_seconds, monotonic=time.monotonic
         )
         open_runs = OpenRuns(pool, store)
         leases = Leases(
             pool, owner, open_runs, name=new_id(), seconds=settings.lease_seconds, monotonic=time.monotonic
         )
-        handlers = Handlers(owner, store, bus, registry, clock)
+        handlers = Handlers(owner, bus, registry)
         await opened.enter_async_context(
             rpc.serve(
                 settings.listen,
@@ -67,7 +68,7 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
             )
         )
         await opened.enter_async_context(admin.serve(settings.admin, life))
-        for subscription in await _subscribe(bus, owner):
+        for subscription in await _subscribe(bus, owner, listener):
             opened.push_async_callback(subscription.close)
         opened.push_async_callback(leases.release)
 
@@ -79,15 +80,15 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         tasks.create_task(loops.every(third, leases.keep, name="leases", until=life.stop))
         tasks.create_task(loops.every(OPEN_RUNS_SECONDS, adopt_open_runs, name="open_runs", until=life.stop))
         tasks.create_task(
-            loops.every(SILENCE_CHECK_SECONDS, owner.check_silence, name="silence", until=life.stop)
+            loops.every(SILENCE_CHECK_SECONDS, listener.check_silence, name="silence", until=life.stop)
         )
         life.ready.set()
         await life.stop.wait()
 
 
-async def _subscribe(bus: Bus, owner: Owner) -> list[Subscription]:
-    subscriptions = [await bus.subscribe(subjects.HEARTBEAT, owner.on_heartbeat)]
+async def _subscribe(bus: Bus, owner: Owner, listener: Listener) -> list[Subscription]:
+    subscriptions = [await bus.subscribe(subjects.HEARTBEAT, listener.on_heartbeat)]
     for partition in range(PARTITIONS):
-        subscriptions.append(await bus.subscribe(subjects.report(partition), owner.on_report))
+        subscriptions.append(await bus.subscribe(subjects.report(partition), listener.on_report))
         subscriptions.append(await bus.subscribe(subjects.poke(partition), owner.on_poke))
     return subscriptions

@@ -1,4 +1,4 @@
-"""The use cases: start a run, stop a run.
+"""The use cases: starting runs, and commands on runs.
 
 Any scheduler takes any command. It writes to runs that it owns through their owner; to others by a plain
 load-decide-append, and pokes the owner, whose next append would meet the version conflict anyway.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
 
 import grpc
 
@@ -19,46 +18,33 @@ from foldline.api.scheduler.v1 import scheduler_service_pb2 as pb
 from foldline.bus import subjects
 from foldline.bus.port import Bus
 from foldline.chassis import observe
-from foldline.chassis.clock import Clock
-from foldline.domain.commands import Command, CreateRun, RequestStop
+from foldline.domain.commands import Command, CreateRun
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.run import RunState
 from foldline.domain.run_events import RunCreated
 from foldline.domain.spec import Graph
 from foldline.eventstore import facts
-from foldline.eventstore.port import EventStore
 from foldline.wire import failures, messages
-from foldline_scheduler.executors import Executors
 from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import partition_of
-from foldline_scheduler.run import OwnedRun, Posted
 from foldline_scheduler.streams import mint_run_id
-
-if TYPE_CHECKING:
-    # Only the type stubs know this name.
-    pass
 
 RESOLVE_SECONDS = 10.0
 MAX_REQUEST_ID = 64
+LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
+CACHE_MODES = ("", "off", "read_only", "refresh")
 
 
 class Handlers:
-    def __init__(
-        self, owner: Owner, store: EventStore, bus: Bus, registry: grpc.aio.Channel, clock: Clock
-    ) -> None:
+    def __init__(self, owner: Owner, bus: Bus, registry: grpc.aio.Channel) -> None:
         self._owner = owner
-        self._store = store
         self._bus = bus
         self._registry = WorkflowServiceStub(registry)
-        self._clock = clock
 
     async def start_run(self, request: pb.StartRunRequest) -> str:
-        if len(request.request_id) > MAX_REQUEST_ID:
-            raise FoldlineError(
-                Kind.INVALID, "REQUEST_ID_TOO_LONG", f"request_id has at most {MAX_REQUEST_ID} characters"
-            )
+        _check_start(request)
         run_id = mint_run_id(request.workspace, request.request_id)
-        if request.request_id and await self._exists(run_id):
+        if request.request_id and await self._owner.look(run_id) is not None:
             return run_id
         created = await self._resolve(request, run_id)
         try:
@@ -68,33 +54,26 @@ class Handlers:
                 raise
         return run_id
 
-    async def stop_run(self, request: pb.StopRunRequest) -> None:
-        state = await self._state(request.run_id)
-        if state is None or state.created.workspace != request.workspace:
-            raise FoldlineError(
-                Kind.NOT_FOUND, "UNKNOWN_RUN", f"workspace {request.workspace} has no run {request.run_id}"
-            )
-        await self._carry_out(request.run_id, RequestStop(request.reason), _meta(request.workspace))
+    async def command(self, workspace: str, run_id: str, command: Command) -> None:
+        """Carry out a command on a run of the workspace. Raises NOT_FOUND and what the rules refuse."""
+        await self.state(workspace, run_id)
+        await self._carry_out(run_id, command, _meta(workspace))
+
+    async def state(self, workspace: str, run_id: str) -> RunState:
+        """The run's state as of now. Raises NOT_FOUND, also for a run of another workspace."""
+        state = await self._owner.look(run_id)
+        if state is None or state.created.workspace != workspace:
+            message = f"workspace {workspace} has no run {run_id}"
+            raise FoldlineError(Kind.NOT_FOUND, "UNKNOWN_RUN", message)
+        return state
 
     async def _carry_out(self, run_id: str, command: Command, meta: facts.Meta) -> None:
         if self._owner.owns(run_id):
             await self._owner.command(run_id, command, meta)
             return
-        run = OwnedRun(run_id, self._store, Executors(), self._clock)
-        await run.load()
-        _, refusals = await run.write([Posted(command, meta, None)])
-        if refusals[0] is not None:
-            raise refusals[0]
+        await self._owner.write_foreign(run_id, command, meta)
         with suppress(FoldlineError):  # the owner looks for itself every now and then
             await self._bus.publish(subjects.poke(partition_of(run_id)), run_id.encode())
-
-    async def _exists(self, run_id: str) -> bool:
-        return await self._state(run_id) is not None
-
-    async def _state(self, run_id: str) -> RunState | None:
-        run = OwnedRun(run_id, self._store, Executors(), self._clock)
-        await run.load()
-        return run.state
 
     async def _resolve(self, request: pb.StartRunRequest, run_id: str) -> RunCreated:
         """Ask the registry what exactly runs; never again later. With the caller's own token."""
@@ -115,7 +94,21 @@ class Handlers:
             parameters=messages.from_struct(answer.parameters),
             bundle=answer.release.bundle,
             environment=answer.release.environment,
+            cache=request.cache,
+            priority=request.priority,
         )
+
+
+def _check_start(request: pb.StartRunRequest) -> None:
+    if len(request.request_id) > MAX_REQUEST_ID:
+        message = f"request_id has at most {MAX_REQUEST_ID} characters"
+        raise FoldlineError(Kind.INVALID, "REQUEST_ID_TOO_LONG", message)
+    if not LOWEST_PRIORITY <= request.priority <= HIGHEST_PRIORITY:
+        message = f"priority is {request.priority}, but must be {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}"
+        raise FoldlineError(Kind.INVALID, "ILLEGAL_PRIORITY", message)
+    if request.cache not in CACHE_MODES:
+        message = f"cache is {request.cache!r}, but must be one of {', '.join(CACHE_MODES[1:])}, or empty"
+        raise FoldlineError(Kind.INVALID, "ILLEGAL_CACHE", message)
 
 
 def _meta(workspace: str) -> facts.Meta:

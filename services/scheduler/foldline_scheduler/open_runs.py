@@ -21,9 +21,9 @@ _OF = sql.load("foldline_scheduler", "open_runs_of")
 _LOAD = sql.load("foldline_scheduler", "load_checkpoint")
 _SAVE = sql.load("foldline_scheduler", "save_checkpoint")
 
-OPENING = "RunCreated"
+OPENING = ("RunCreated", "RunReopened")
 ENDING = ("RunCompleted", "RunFailed", "RunStopped")
-TYPES = (OPENING, *ENDING)
+TYPES = (*OPENING, *ENDING)
 
 BATCH = 1000
 
@@ -56,7 +56,7 @@ class OpenRuns:
         async with self._pool.acquire() as connection, connection.transaction():
             for event in events:
                 run_id = run_id_of(event.stream)
-                if event.type == OPENING:
+                if event.type in OPENING:
                     await connection.execute(_ADD, run_id, partition_of(run_id))
                 else:
                     await connection.execute(_REMOVE, run_id)

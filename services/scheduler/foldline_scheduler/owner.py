@@ -1,49 +1,44 @@
 """The owner of runs: every run of the leased partitions, kept in memory, driven by what comes in.
 
-What comes in: commands from the servicer, reports and heartbeats from executors, pokes from other
-schedulers, timers. What goes out, always after the commit: work orders, stops, acknowledgements. All of it
-may be lost or come twice; heartbeats reconcile: what a session should hold and does not is sent again, what
-a vanished session held is lost. One asyncio task per run writes at a time (`run.OwnedRun`).
+What comes in: commands from the servicer, reports and heartbeats from executors (`listener`), pokes from
+other schedulers, timers, ends of inner runs. What goes out, always after the commit, are the effects of the
+events (`domain.effects`): orders to executors (`orders`), words to other runs (`inside`). All of it may be
+lost or come twice; heartbeats and `standing` effects reconcile. One asyncio task per run writes at a time
+(`run.OwnedRun`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import TypeVar
 
-from foldline.bus import subjects
-from foldline.bus.port import Bus, Message, Poison
+from foldline.bus.port import Message
 from foldline.chassis import logs
 from foldline.chassis.clock import Clock
-from foldline.domain.assignments import work_for
-from foldline.domain.commands import Command, LoseAttempts, ReceiveReport
+from foldline.domain import timers
+from foldline.domain.commands import Command, ExpandSteps, FireTimers
+from foldline.domain.effects import Dispatch, Effect, StopAttempt, effects, standing
 from foldline.domain.errors import FoldlineError, Kind
-from foldline.domain.run import RunState, StepState, ready
-from foldline.domain.timers import next_timer
-from foldline.domain.work import AttemptKey, Heartbeat, Report, ReportAck, StopAttempt
-from foldline.domain.work import Message as WireMessage
+from foldline.domain.run import RunState, StepState, expandable, ready
 from foldline.eventstore import facts
 from foldline.eventstore.port import EventStore
-from foldline.wire import work as wire
 from foldline_scheduler import metrics
 from foldline_scheduler.executors import Executors
+from foldline_scheduler.inside import Inside
+from foldline_scheduler.lists import Lists
+from foldline_scheduler.orders import Orders, key_of
 from foldline_scheduler.partitions import partition_of
 from foldline_scheduler.run import Outcome, OwnedRun, Posted
 
 log = logs.logger()
 
-M = TypeVar("M", bound=WireMessage)
-
-#: A work order or a stop that its session does not seem to have got is sent again after this many seconds.
-RESEND_SECONDS = 2.0
 #: Pause before the ledger is tried again when it cannot be reached; the inbox waits meanwhile.
 LEDGER_RETRY_SECONDS = 0.25
 #: A command that the ledger has not taken by then is answered with UNAVAILABLE.
 COMMAND_SECONDS = 10.0
-DEFAULT_GRACE_SECONDS = 10.0
+#: Pause before the artifact store is asked again for a list.
+STORE_RETRY_SECONDS = 1.0
 
 
 class Owner:
@@ -52,11 +47,11 @@ class Owner:
     def __init__(
         self,
         store: EventStore,
-        bus: Bus,
+        orders: Orders,
+        lists: Lists,
         clock: Clock,
         tasks: asyncio.TaskGroup,
         *,
-        silence_seconds: float,
         monotonic: Callable[[], float],
         stop: asyncio.Event,
     ) -> None:
@@ -65,13 +60,13 @@ class Owner:
         self._hungry: dict[str, None] = {}  # runs with ready steps and no slot, oldest first
         self._partitions: frozenset[int] = frozenset()
         self._store = store
-        self._bus = bus
+        self._orders = orders
+        self._lists = lists
+        self._inside = Inside(self, lists)
         self._clock = clock
         self._tasks = tasks
-        self._silence = silence_seconds
         self._monotonic = monotonic
         self._stop = stop
-        self._born = monotonic()
 
     # -- ownership ---------------------------------------------------------------------------------
 
@@ -94,17 +89,33 @@ class Owner:
         for run_id in run_ids:
             if run_id in self._runs or not self.owns(run_id):
                 continue
-            run = await self._load(run_id)
+            run = await self.load(run_id)
             if run is not None:
-                self._touch(run)
+                await self.take_up(run)
 
-    # -- commands ----------------------------------------------------------------------------------
+    async def take_up(self, run: OwnedRun) -> None:
+        """See to it that what the run's state calls for is so outside, and go on with it."""
+        assert run.state is not None
+        await self._carry_out(run, standing(run.state))
+        self.touch(run)
+
+    def active(self, session: str | None = None) -> list[tuple[OwnedRun, StepState]]:
+        """Attempts that an executor (or this one) should have now."""
+        return [
+            (run, step)
+            for run in self._runs.values()
+            if run.state is not None and run.state.active_steps
+            for step in run.state.steps
+            if step.is_active and step.children is None and session in (None, step.attempts[-1].executor)
+        ]
+
+    # -- what comes in -----------------------------------------------------------------------------
 
     async def command(self, run_id: str, command: Command, meta: facts.Meta) -> RunState:
         """Carry out a command of an owned run and wait for its commit. Raises its refusal."""
-        run = await self._load(run_id) or self._keep(run_id)
+        run = await self.load(run_id) or self.keep(run_id)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._post(run, Posted(command, meta, done))
+        self.post(run, Posted(command, meta, done))
         try:
             async with asyncio.timeout(COMMAND_SECONDS):
                 await done
@@ -114,149 +125,94 @@ class Owner:
         assert run.state is not None
         return run.state
 
-    async def on_report(self, message: Message) -> None:
-        """A report from an executor; acknowledged after the commit. Unreadable ones are poison."""
-        report = _decoded(Report, message)
-        if not self.owns(report.key.run_id):
-            return  # its owner hears it too
-        run = await self._load(report.key.run_id)
-        if run is None:
-            raise Poison(f"there is no run {report.key.run_id}")
-        if report.kind != "started":
-            # Whatever becomes of the report: its process has ended, so the slot may be given away with it.
-            self.executors.release(report.session, report.key)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._post(run, Posted(ReceiveReport(report, random.random()), run.own_meta(), done))  # noqa: S311 - jitter
-        self._tasks.create_task(self._acknowledge(report, done, message))
-
-    async def _acknowledge(self, report: Report, done: asyncio.Future[None], message: Message) -> None:
-        try:
-            await done
-        except FoldlineError as refusal:
-            await self._bus.park(message, refusal.message)
-        await self._send(subjects.ack(report.session), ReportAck(key=report.key, kind=report.kind))
-
     async def on_poke(self, message: Message) -> None:
         """Another scheduler wrote to a run of ours: load it and go on from there."""
         run_id = message.body.decode()
         if not self.owns(run_id):
             return
-        run = await self._load(run_id)
-        if run is not None:
-            await run.load()
-            await self._stop_attempts(run)
-            self._touch(run)
-
-    # -- executors ---------------------------------------------------------------------------------
-
-    async def on_heartbeat(self, message: Message) -> None:
-        beat = _decoded(Heartbeat, message)
-        now = self._monotonic()
-        self.executors.hear(beat, now)
-        if beat.replaces:
-            self._lose(beat.replaces)
-        if beat.leaving:
-            self.executors.forget(beat.session)
-            self._lose(beat.session)
+        known = self._runs.get(run_id)
+        if known is None or known.state is None:
+            await self.adopt([run_id])
             return
-        await self._reconcile(beat, now)
-        self._feed()
+        events = await known.load()
+        await self._carry_out(known, effects(events, known.state))
+        self.touch(known)
 
-    async def check_silence(self) -> None:
-        """Give up sessions that were not heard of for too long, also those that never spoke to us."""
-        now = self._monotonic()
-        for session in self.executors.silent(now - self._silence):
-            log.warning("executor_silent", session=session)
-            self.executors.forget(session)
-            self._lose(session)
-        if now - self._born > self._silence:
-            for session in {step.attempts[-1].executor for _, step in self._active()}:
-                if not self.executors.is_here(session):
-                    self._lose(session)
-        metrics.SESSIONS.set(len(self.executors))
+    def post(self, run: OwnedRun, posted: Posted) -> None:
+        """Put a command into the run's inbox."""
+        run.inbox.append(posted)
+        self.touch(run)
 
-    def _lose(self, session: str) -> None:
-        for run in {run.run_id: run for run, step in self._active(session)}.values():
-            self._post(run, Posted(LoseAttempts(session, random.random()), run.own_meta(), None))  # noqa: S311
+    def touch(self, run: OwnedRun) -> None:
+        """Have the run decide soon, be it only to give out steps that became ready."""
+        if not run.is_writing:
+            run.is_writing = True
+            self._tasks.create_task(self._drain(run))
 
-    async def _reconcile(self, beat: Heartbeat, now: float) -> None:
-        """Send again what the session should have and does not; stop what it should not have any more.
-
-        A session that was silent and given up comes back like this: what it still runs was lost to others.
-        """
-        held = set(beat.held)
-        current = set()
-        for run, step in self._active(beat.session):
-            key = _key(run, step)
-            current.add(key)
-            if key not in held and now - run.sent_at.get(key, 0.0) > RESEND_SECONDS:
-                await self._dispatch(run, step.name, beat.session)
-            elif key in held and run.state is not None and run.state.status == "stopping":
-                await self._stop_attempt(run, step)
-        for key in held - current:
-            if self.owns(key.run_id) and not await self._is_current(key, beat.session):
-                await self._send(subjects.stop(beat.session), StopAttempt(key=key))
-
-    async def _is_current(self, key: AttemptKey, session: str) -> bool:
-        """Asks the ledger about a run that is not in our hands: it may only not have been adopted yet."""
-        try:
-            run = await self._load(key.run_id)
-        except FoldlineError:
-            return True  # nobody can say now; the next heartbeat asks again
-        if run is None:
-            return False
-        self._touch(run)
-        return any(one is run and _key(one, step) == key for one, step in self._active(session))
-
-    def _active(self, session: str | None = None) -> list[tuple[OwnedRun, StepState]]:
-        return [
-            (run, step)
-            for run in self._runs.values()
-            if run.state is not None and run.state.active_steps
-            for step in run.state.steps
-            if step.is_active and session in (None, step.attempts[-1].executor)
-        ]
+    def feed(self) -> None:
+        """Let hungry runs try again where there is more room, the one that has waited longest first."""
+        for run_id in list(self._hungry):
+            run = self._runs.get(run_id)
+            if run is None:
+                del self._hungry[run_id]
+            elif run.looked_at < self.executors.changes:
+                del self._hungry[run_id]
+                self.touch(run)
 
     # -- runs --------------------------------------------------------------------------------------
 
-    async def _load(self, run_id: str) -> OwnedRun | None:
+    async def load(self, run_id: str) -> OwnedRun | None:
         """The run from memory or ledger; None where there is none."""
         known = self._runs.get(run_id)
         if known is not None and known.state is not None:
             return known
-        run = OwnedRun(run_id, self._store, self.executors, self._clock)
+        run = self._new(run_id)
         await run.load()
         if run.state is None:
             return None
         # Somebody else may have loaded it while we waited: the first one stays.
         known = self._runs.get(run_id)
-        return known if known is not None else self._keep(run_id, run)
+        return known if known is not None else self.keep(run_id, run)
 
-    def _keep(self, run_id: str, run: OwnedRun | None = None) -> OwnedRun:
-        run = self._runs.setdefault(run_id, run or OwnedRun(run_id, self._store, self.executors, self._clock))
+    async def look(self, run_id: str) -> RunState | None:
+        """The state of any run as of now, owned or not; it is not kept."""
+        known = self._runs.get(run_id)
+        if known is not None and known.state is not None and self.owns(run_id):
+            return known.state
+        run = self._new(run_id)
+        await run.load()
+        return run.state
+
+    async def write_foreign(self, run_id: str, command: Command, meta: facts.Meta) -> None:
+        """Carry out a command of a run that another scheduler owns, which is to be poked. Raises refusals."""
+        nobody = Executors()  # to give work to is the owner's
+        run = OwnedRun(run_id, self._store, nobody, self._clock, self._lists)
+        await run.load()
+        _, refusals = await run.write([Posted(command, meta, None)])
+        if refusals[0] is not None:
+            raise refusals[0]
+
+    def keep(self, run_id: str, run: OwnedRun | None = None) -> OwnedRun:
+        run = self._runs.setdefault(run_id, run or self._new(run_id))
         metrics.RUNS.set(len(self._runs))
         return run
 
+    def _new(self, run_id: str) -> OwnedRun:
+        return OwnedRun(run_id, self._store, self.executors, self._clock, self._lists)
+
     def _drop(self, run_id: str) -> None:
         self._hungry.pop(run_id, None)
-        self._runs.pop(run_id, None)
+        run = self._runs.pop(run_id, None)
+        if run is not None and run.timer is not None:
+            run.timer.cancel()
         metrics.RUNS.set(len(self._runs))
-
-    def _post(self, run: OwnedRun, posted: Posted) -> None:
-        run.inbox.append(posted)
-        self._touch(run)
-
-    def _touch(self, run: OwnedRun) -> None:
-        """Have the run decide soon, be it only to give out steps that became ready."""
-        if not run.is_writing:
-            run.is_writing = True
-            self._tasks.create_task(self._drain(run))
 
     async def _drain(self, run: OwnedRun) -> None:
         try:
             while True:
                 posted, run.inbox = run.inbox, []
                 await self._write(run, posted)
+                await self._expand(run)
                 if not run.inbox:
                     break
         finally:
@@ -277,18 +233,35 @@ class Owner:
                 log.warning("ledger_unavailable", run_id=run.run_id)
                 await asyncio.sleep(LEDGER_RETRY_SECONDS)
         if outcome is not None:
-            await self._effects(run, outcome)
+            await self._carry_out(run, effects(outcome.events, outcome.state))
+            self._release(run, outcome)
         for one, refusal in zip(posted, refusals, strict=True):
             if one.done is not None and not one.done.done():
                 one.done.set_result(None) if refusal is None else one.done.set_exception(refusal)
 
-    async def _effects(self, run: OwnedRun, outcome: Outcome) -> None:
-        for reservation in outcome.scheduled:
-            await self._dispatch(run, reservation.key.step, reservation.session)
-        self._release(run, outcome)
-        was_stopping = outcome.before is not None and outcome.before.status == "stopping"
-        if outcome.state.status == "stopping" and not was_stopping:
-            await self._stop_attempts(run)
+    async def _carry_out(self, run: OwnedRun, wanted: Sequence[Effect]) -> None:
+        for effect in wanted:
+            match effect:
+                case Dispatch():
+                    await self._orders.dispatch(run, effect.step, self._monotonic())
+                case StopAttempt():
+                    await self._orders.stop(run, effect)
+                case _:
+                    await self._inside.carry_out(run, effect)
+
+    async def _expand(self, run: OwnedRun) -> None:
+        """Begin steps with a body that do not begin by themselves; it needs their lists."""
+        state = run.state
+        names = () if state is None else expandable(state, self._clock.now())
+        if state is None or not names:
+            return
+        try:
+            expansions = [await self._inside.expansion(state, name) for name in names]
+        except FoldlineError as error:
+            log.warning("list_not_read", run_id=run.run_id, reason=error.reason, problem=error.message)
+            asyncio.get_running_loop().call_later(STORE_RETRY_SECONDS, self.touch, run)
+            return
+        run.inbox.append(Posted(ExpandSteps(tuple(expansions)), run.own_meta(), None))
 
     def _release(self, run: OwnedRun, outcome: Outcome) -> None:
         """Slots of attempts that this write ended are free again: feed runs that wait for one."""
@@ -296,11 +269,13 @@ class Owner:
             return
         freed = False
         for before, after in zip(outcome.before.steps, outcome.state.steps, strict=True):
-            if before is not after and before.is_active and after.attempts[-1].ended_at is not None:
-                self.executors.release(before.attempts[-1].executor, _key(run, before))
+            if before is after or not before.is_active or before.children is not None:
+                continue
+            if after.attempts[len(before.attempts) - 1].ended_at is not None:
+                self.executors.release(before.attempts[-1].executor, key_of(run, before))
                 freed = True
         if freed:
-            self._feed()
+            self.feed()
 
     def _rest(self, run: OwnedRun) -> None:
         """Nothing to write for now: note what the run waits for."""
@@ -311,65 +286,20 @@ class Owner:
         now = self._clock.now()
         if ready(state, now):
             self._hungry[run.run_id] = None
-            self._feed()  # a slot may have come free since the last decision
+            self.feed()  # a slot may have come free since the last decision
         else:
             self._hungry.pop(run.run_id, None)
-        if (timer := next_timer(state)) is not None and timer > now:
-            self._wake_at(run.run_id, timer, now)
+        if timers.is_due(state, now):
+            self._fire(run)
+        elif (timer := timers.following(state, now)) is not None:
+            self._wake_at(run, timer, now)
 
-    def _wake_at(self, run_id: str, timer: datetime, now: datetime) -> None:
-        def wake() -> None:
-            if (run := self._runs.get(run_id)) is not None:
-                self._touch(run)
+    def _wake_at(self, run: OwnedRun, timer: datetime, now: datetime) -> None:
+        if run.timer is not None:
+            run.timer.cancel()
+        seconds = (timer - now).total_seconds()
+        run.timer = asyncio.get_running_loop().call_later(seconds, self._fire, run)
 
-        asyncio.get_running_loop().call_later((timer - now).total_seconds(), wake)
-
-    def _feed(self) -> None:
-        """Let hungry runs try again where there is more room, the one that has waited longest first."""
-        for run_id in list(self._hungry):
-            run = self._runs.get(run_id)
-            if run is None:
-                del self._hungry[run_id]
-            elif run.looked_at < self.executors.changes:
-                del self._hungry[run_id]
-                self._touch(run)
-
-    # -- out ---------------------------------------------------------------------------------------
-
-    async def _dispatch(self, run: OwnedRun, step: str, session: str) -> None:
-        assert run.state is not None
-        work = work_for(run.state, step, partition_of(run.run_id))
-        run.sent_at[work.key] = self._monotonic()
-        metrics.DISPATCHED.inc()
-        await self._send(subjects.work(session), work)
-
-    async def _stop_attempts(self, run: OwnedRun) -> None:
-        if run.state is None or run.state.status != "stopping":
-            return
-        for step in run.state.steps:
-            if step.is_active:
-                await self._stop_attempt(run, step)
-
-    async def _stop_attempt(self, run: OwnedRun, step: StepState) -> None:
-        assert run.state is not None
-        grace = run.state.plan.step(step.name).timeouts.grace_seconds or DEFAULT_GRACE_SECONDS
-        order = StopAttempt(key=_key(run, step), grace_seconds=grace)
-        await self._send(subjects.stop(step.attempts[-1].executor), order)
-
-    async def _send(self, subject: str, message: WireMessage) -> None:
-        """Best effort: heartbeats and repeated reports make up for what is lost."""
-        try:
-            await self._bus.publish(subject, wire.encode(message))
-        except FoldlineError as error:
-            log.warning("message_not_sent", subject=subject, reason=error.reason)
-
-
-def _key(run: OwnedRun, step: StepState) -> AttemptKey:
-    return AttemptKey(run_id=run.run_id, step=step.name, attempt=len(step.attempts))
-
-
-def _decoded(cls: type[M], message: Message) -> M:
-    try:
-        return wire.decode(cls, message.body)
-    except FoldlineError as error:
-        raise Poison(error.message) from error
+    def _fire(self, run: OwnedRun) -> None:
+        if self._runs.get(run.run_id) is run:
+            self.post(run, Posted(FireTimers(), run.own_meta(), None))

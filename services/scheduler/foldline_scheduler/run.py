@@ -25,6 +25,7 @@ from foldline.eventstore import facts
 from foldline.eventstore.port import NO_STREAM, EventStore, VersionConflict
 from foldline_scheduler import metrics
 from foldline_scheduler.executors import Executors
+from foldline_scheduler.lists import Lists
 from foldline_scheduler.streams import run_stream
 
 #: Somebody else's writes between our load and our append, again and again, are a fault somewhere.
@@ -53,31 +54,37 @@ class Outcome(NamedTuple):
 
     before: RunState | None
     state: RunState
-    scheduled: tuple[Reservation, ...]
+    events: tuple[ev.RunEvent, ...]
 
 
 class OwnedRun:
     """State and inbox of one run. Not safe for more than one task calling `write` at a time."""
 
-    def __init__(self, run_id: str, store: EventStore, executors: Executors, clock: Clock) -> None:
+    def __init__(
+        self, run_id: str, store: EventStore, executors: Executors, clock: Clock, lists: Lists
+    ) -> None:
         self.run_id = run_id
         self.state: RunState | None = None
         self.inbox: list[Posted] = []
         self.is_writing = False
         self.sent_at: dict[AttemptKey, float] = {}
         self.looked_at = -1  # the executors' `changes` when slots were last asked for
+        self.timer: asyncio.TimerHandle | None = None
         self._head = NO_STREAM
         self._store = store
         self._executors = executors
         self._clock = clock
+        self._lists = lists
 
-    async def load(self) -> None:
-        """Fold what the ledger has beyond what we know."""
+    async def load(self) -> list[ev.RunEvent]:
+        """Fold what the ledger has beyond what we know; the events that somebody else wrote."""
         recorded = await self._store.read_stream(run_stream(self.run_id), after=self._head.version)
-        if recorded:
-            history = ((cast("ev.RunEvent", facts.decode(one)), one.time) for one in recorded)
-            self.state = fold(history, self.state)
-            self._head = recorded[-1].head
+        if not recorded:
+            return []
+        history = [(cast("ev.RunEvent", facts.decode(one)), one.time) for one in recorded]
+        self.state = fold(history, self.state)
+        self._head = recorded[-1].head
+        return [event for event, _ in history]
 
     async def write(self, posted: Sequence[Posted]) -> tuple[Outcome | None, list[FoldlineError | None]]:
         """Decide and append; the outcome (None when nothing was to be written) and each command's refusal.
@@ -90,7 +97,7 @@ class OwnedRun:
             if not events:
                 return None, refusals
             try:
-                outcome = await self._append(events, self._meta(posted), now, scheduled)
+                outcome = await self._append(events, self._meta(posted), now)
             except VersionConflict:
                 metrics.CONFLICTS.inc()
                 self._unreserve(scheduled)
@@ -159,13 +166,14 @@ class OwnedRun:
         events: list[ev.RunEvent],
         meta: facts.Meta,
         now: datetime,
-        scheduled: tuple[Reservation, ...],
     ) -> Outcome:
+        before = self.state
+        state = fold(((event, now) for event in events), before)
+        await self._lists.keep(events, state)
         head = await self._store.append(
             run_stream(self.run_id), self._head, facts.new_events(events, meta, now)
         )
-        before = self.state
-        self.state = fold(((event, now) for event in events), before)
+        self.state = state
         self._head = head
         metrics.EVENTS.inc(len(events))
-        return Outcome(before, self.state, scheduled)
+        return Outcome(before, state, tuple(events))

@@ -1,29 +1,92 @@
 """The gRPC edge: parse, call, reply. No rules."""
 
+# ruff: noqa: N802, ARG002 - names and signatures are gRPC's
+
 from __future__ import annotations
 
-import grpc
+from typing import Any
 
+import grpc
+from msgspec import UNSET
+
+from foldline.access import caller
 from foldline.api.scheduler.v1 import scheduler_service_pb2 as pb
 from foldline.api.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServicer
+from foldline.domain.commands import (
+    Answer,
+    AnswerWait,
+    Command,
+    DeliverEvent,
+    PauseRun,
+    ProvideParameters,
+    RequestStop,
+    ResumeRun,
+    RetrySteps,
+    StopStep,
+)
+from foldline.domain.errors import FoldlineError, Kind
+from foldline.wire import messages
 from foldline_scheduler.handlers import Handlers
+
+Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class SchedulerServicer(SchedulerServiceServicer):
     def __init__(self, handlers: Handlers) -> None:
         self._handlers = handlers
 
-    async def StartRun(  # noqa: N802 - the name in the proto
-        self,
-        request: pb.StartRunRequest,
-        context: grpc.aio.ServicerContext[pb.StartRunRequest, pb.StartRunResponse],  # noqa: ARG002 - gRPC's
-    ) -> pb.StartRunResponse:
+    async def StartRun(self, request: pb.StartRunRequest, context: Context) -> pb.StartRunResponse:
         return pb.StartRunResponse(run_id=await self._handlers.start_run(request))
 
-    async def StopRun(  # noqa: N802 - the name in the proto
-        self,
-        request: pb.StopRunRequest,
-        context: grpc.aio.ServicerContext[pb.StopRunRequest, pb.StopRunResponse],  # noqa: ARG002 - gRPC's
-    ) -> pb.StopRunResponse:
-        await self._handlers.stop_run(request)
+    async def StopRun(self, request: pb.StopRunRequest, context: Context) -> pb.StopRunResponse:
+        await self._do(request, RequestStop(request.reason, request.forced))
         return pb.StopRunResponse()
+
+    async def StopStep(self, request: pb.StopStepRequest, context: Context) -> pb.StopStepResponse:
+        await self._do(request, StopStep(request.step, request.reason))
+        return pb.StopStepResponse()
+
+    async def PauseRun(self, request: pb.PauseRunRequest, context: Context) -> pb.PauseRunResponse:
+        await self._do(request, PauseRun(request.reason))
+        return pb.PauseRunResponse()
+
+    async def ResumeRun(self, request: pb.ResumeRunRequest, context: Context) -> pb.ResumeRunResponse:
+        await self._do(request, ResumeRun())
+        return pb.ResumeRunResponse()
+
+    async def RetrySteps(self, request: pb.RetryStepsRequest, context: Context) -> pb.RetryStepsResponse:
+        values = messages.from_struct(request.values)
+        await self._do(request, RetrySteps(tuple(request.steps), values, request.reason))
+        return pb.RetryStepsResponse()
+
+    async def ProvideParameters(
+        self, request: pb.ProvideParametersRequest, context: Context
+    ) -> pb.ProvideParametersResponse:
+        await self._do(request, ProvideParameters(messages.from_struct(request.values)))
+        return pb.ProvideParametersResponse()
+
+    async def AnswerWait(self, request: pb.AnswerWaitRequest, context: Context) -> pb.AnswerWaitResponse:
+        await self._do(request, AnswerWait(request.step, _answer(request), caller().subject))
+        return pb.AnswerWaitResponse()
+
+    async def DeliverEvent(
+        self, request: pb.DeliverEventRequest, context: Context
+    ) -> pb.DeliverEventResponse:
+        if not request.event:
+            raise FoldlineError(Kind.INVALID, "NO_EVENT", "the event has no name")
+        data = messages.from_value(request.data)
+        await self._do(request, DeliverEvent(request.event, data, caller().subject))
+        return pb.DeliverEventResponse()
+
+    async def _do(self, request: Any, command: Command) -> None:
+        await self._handlers.command(request.workspace, request.run_id, command)
+
+
+def _answer(request: pb.AnswerWaitRequest) -> Answer:
+    given = request.WhichOneof("answer")
+    return Answer(
+        approved=request.approved if given == "approved" else UNSET,
+        choice=request.choice,
+        values=messages.from_struct(request.values),
+        comment=request.comment,
+    )

@@ -12,6 +12,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats: Secret
     token_key: Secret
     registry: str  # host:port of the registry's gRPC
+    artifacts: str  # folder, or address of an object store: lists that maps run over
     listen: str = "127.0.0.1:0"
     admin: str = "127.0.0.1:0"
     log_format: str = "auto"

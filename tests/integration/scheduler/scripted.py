@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from tests.waiting import until
 
 from foldline.bus import subjects
 from foldline.bus.port import Bus, Message
-from foldline.domain.artifacts import Artifact
+from foldline.domain.artifacts import Artifact, inline
+from foldline.domain.failures import Failure
 from foldline.domain.work import AttemptKey, Heartbeat, Report, ReportAck, StopAttempt, Work
 from foldline.wire import work as wire
 
@@ -17,13 +18,25 @@ DONE = Artifact(digest="sha256:00", type="json", encoding="json", size_bytes=4, 
 
 
 class ScriptedExecutor:
-    """Remembers every order. With `answers` it reports each one started and succeeded."""
+    """Remembers every order. With `answers` it reports each one started and succeeded.
 
-    def __init__(self, bus: Bus, session: str, *, slots: int = 4, answers: bool = True) -> None:
+    `behave` says what comes of a work order: outputs by name as JSON values, or a failure.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        session: str,
+        *,
+        slots: int = 4,
+        answers: bool = True,
+        behave: Callable[[Work], Mapping[str, Any] | Failure] | None = None,
+    ) -> None:
         self.bus = bus
         self.session = session
         self.slots = slots
         self.answers = answers
+        self.behave = behave
         self.orders: list[Work] = []
         self.stops: list[AttemptKey] = []
         self.acks: list[tuple[AttemptKey, str]] = []
@@ -57,7 +70,15 @@ class ScriptedExecutor:
         self.orders.append(work)
         if self.answers:
             await self.report(work, "started")
-            await self.report(work, "succeeded", outputs={"output": DONE})
+            await self._end(work)
+
+    async def _end(self, work: Work) -> None:
+        given = {"output": DONE} if self.behave is None else self.behave(work)
+        if isinstance(given, Failure):
+            await self.report(work, "failed", failure=given, seconds=0.1)
+            return
+        outputs = {name: one if isinstance(one, Artifact) else inline(one) for name, one in given.items()}
+        await self.report(work, "succeeded", outputs=outputs)
 
     async def _on_stop(self, message: Message) -> None:
         self.stops.append(wire.decode(StopAttempt, message.body).key)

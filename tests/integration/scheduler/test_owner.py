@@ -2,104 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
-
-import pytest
+from tests.integration.scheduler.installation import (
+    META,
+    Platform,
+    count,
+    created,
+    ended,
+    history,
+    owner,
+)
 from tests.integration.scheduler.scripted import DONE, ScriptedExecutor, beating
 from tests.unit.domain.graphs import failure, function, graph
 from tests.waiting import until
 
-from foldline.bus import jetstream, subjects
-from foldline.bus.port import Bus
-from foldline.chassis.clock import SystemClock, new_id
+from foldline.bus import subjects
 from foldline.domain.commands import CreateRun, RequestStop
-from foldline.domain.run_events import RunCreated
-from foldline.domain.spec import Graph
 from foldline.domain.work import AttemptKey
-from foldline.eventstore import chain, facts
-from foldline.eventstore.port import Recorded
-from foldline.eventstore.postgres import PostgresEventStore
-from foldline.pg import connect
-from foldline_scheduler.open_runs import OpenRuns
-from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import PARTITIONS
 
-META = facts.Meta(actor="tester", workspace="w")
-
-
-class Platform(SimpleNamespace):
-    store: PostgresEventStore
-    bus: Bus
-    open_runs: OpenRuns
-
-
-@pytest.fixture
-async def platform(database: str, nats_server: str) -> AsyncIterator[Platform]:
-    async with (
-        connect.pool(database, role="foldline_scheduler", name="test") as pool,
-        PostgresEventStore(pool, database) as store,
-        jetstream.connect(nats_server, name="test") as bus,
-    ):
-        yield Platform(store=store, bus=bus, open_runs=OpenRuns(pool, store))
-
-
-@asynccontextmanager
-async def owner(platform: Platform, *, silence: float = 5.0) -> AsyncIterator[Owner]:
-    """An owner of every partition, listening as the service does."""
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        one = Owner(
-            platform.store,
-            platform.bus,
-            SystemClock(),
-            tasks,
-            silence_seconds=silence,
-            monotonic=time.monotonic,
-            stop=stop,
-        )
-        one.set_partitions(range(PARTITIONS))
-        heard = [await platform.bus.subscribe(subjects.HEARTBEAT, one.on_heartbeat)]
-        for partition in range(PARTITIONS):
-            heard.append(await platform.bus.subscribe(subjects.report(partition), one.on_report))
-            heard.append(await platform.bus.subscribe(subjects.poke(partition), one.on_poke))
-        try:
-            yield one
-        finally:
-            stop.set()
-            for subscription in heard:
-                await subscription.close()
-            one.set_partitions(())
-
-
-def created(declared: Graph) -> RunCreated:
-    return RunCreated(
-        run_id=new_id(), workspace="w", workflow="f", release="sha256:1", region="local", graph=declared
-    )
-
-
 CHAIN = graph(function("a"), function("b", "a"), function("c", "b"))
-
-
-async def history(platform: Platform, run: RunCreated) -> list[Recorded]:
-    recorded = await platform.store.read_stream(f"run-{run.run_id}")
-    assert chain.verify(recorded) is None
-    return recorded
-
-
-def ended(platform: Platform, run: RunCreated, how: str = "RunCompleted") -> Callable[[], Awaitable[bool]]:
-    async def check() -> bool:
-        recorded = await history(platform, run)
-        return bool(recorded) and recorded[-1].type == how
-
-    return check
-
-
-def count(recorded: list[Recorded], type_: str) -> int:
-    return sum(event.type == type_ for event in recorded)
 
 
 async def test_a_run_goes_from_created_to_completed(platform: Platform) -> None:
@@ -139,11 +60,7 @@ async def test_a_silent_executor_loses_its_attempts_to_another_one(platform: Pla
         other = ScriptedExecutor(platform.bus, "other")
         await other.start()
 
-        async def check() -> bool:
-            await one.check_silence()
-            return await ended(platform, run)()
-
-        await beating(other, check)
+        await beating(other, ended(platform, run))
 
     assert count(await history(platform, run), "AttemptFailed") == 1
     assert [work.key.attempt for work in other.orders] == [2]

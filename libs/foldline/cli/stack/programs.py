@@ -27,7 +27,6 @@ LEDGER = ("ledger", "foldline.eventstore")
 #: What a service must not be given, though others get it: it has no business there.
 WITHHELD = {
     "registry": {"NATS"},
-    "scheduler": {"ARTIFACTS"},
     "executor": {"POSTGRES"},
     "gateway": {"POSTGRES", "NATS", "ARTIFACTS"},
 }

@@ -1,0 +1,145 @@
+"""What executors say: reports, which become events, and heartbeats, which reconcile.
+
+A heartbeat names what its session holds. What it should hold and does not is sent again; what it should not
+is stopped; what a vanished session held is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import TypeVar
+
+from foldline.bus.port import Bus, Message, Poison
+from foldline.chassis import logs
+from foldline.domain.commands import LoseAttempts, ReceiveReport
+from foldline.domain.effects import StopAttempt
+from foldline.domain.errors import FoldlineError
+from foldline.domain.work import AttemptKey, Heartbeat, Report
+from foldline.domain.work import Message as WireMessage
+from foldline.wire import work as wire
+from foldline_scheduler import metrics
+from foldline_scheduler.orders import Orders, key_of
+from foldline_scheduler.owner import Owner
+from foldline_scheduler.run import Posted
+
+log = logs.logger()
+
+M = TypeVar("M", bound=WireMessage)
+
+#: A work order or a stop that its session does not seem to have got is sent again after this many seconds.
+RESEND_SECONDS = 2.0
+
+
+class Listener:
+    def __init__(
+        self,
+        owner: Owner,
+        orders: Orders,
+        bus: Bus,
+        tasks: asyncio.TaskGroup,
+        *,
+        silence_seconds: float,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._owner = owner
+        self._orders = orders
+        self._bus = bus
+        self._tasks = tasks
+        self._silence = silence_seconds
+        self._monotonic = monotonic
+        self._born = monotonic()
+
+    # -- reports -----------------------------------------------------------------------------------
+
+    async def on_report(self, message: Message) -> None:
+        """A report from an executor; acknowledged after the commit. Unreadable ones are poison."""
+        report = _decoded(Report, message)
+        if not self._owner.owns(report.key.run_id):
+            return  # its owner hears it too
+        run = await self._owner.load(report.key.run_id)
+        if run is None:
+            raise Poison(f"there is no run {report.key.run_id}")
+        if report.kind in ("succeeded", "failed"):
+            # Whatever becomes of the report: its process has ended, so the slot may be given away with it.
+            self._owner.executors.release(report.session, report.key)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._owner.post(run, Posted(ReceiveReport(report, random.random()), run.own_meta(), done))  # noqa: S311 - jitter
+        self._tasks.create_task(self._acknowledge(report, done, message))
+
+    async def _acknowledge(self, report: Report, done: asyncio.Future[None], message: Message) -> None:
+        try:
+            await done
+        except FoldlineError as refusal:
+            await self._bus.park(message, refusal.message)
+        await self._orders.acknowledge(report)
+
+    # -- heartbeats --------------------------------------------------------------------------------
+
+    async def on_heartbeat(self, message: Message) -> None:
+        beat = _decoded(Heartbeat, message)
+        now = self._monotonic()
+        self._owner.executors.hear(beat, now)
+        if beat.replaces:
+            self._lose(beat.replaces)
+        if beat.leaving:
+            self._owner.executors.forget(beat.session)
+            self._lose(beat.session)
+            return
+        await self._reconcile(beat, now)
+        self._owner.feed()
+
+    async def check_silence(self) -> None:
+        """Give up sessions that were not heard of for too long, also those that never spoke to us."""
+        now = self._monotonic()
+        executors = self._owner.executors
+        for session in executors.silent(now - self._silence):
+            log.warning("executor_silent", session=session)
+            executors.forget(session)
+            self._lose(session)
+        if now - self._born > self._silence:
+            for session in {step.attempts[-1].executor for _, step in self._owner.active()}:
+                if not executors.is_here(session):
+                    self._lose(session)
+        metrics.SESSIONS.set(len(executors))
+
+    def _lose(self, session: str) -> None:
+        for run in {run.run_id: run for run, step in self._owner.active(session)}.values():
+            self._owner.post(run, Posted(LoseAttempts(session, random.random()), run.own_meta(), None))  # noqa: S311
+
+    async def _reconcile(self, beat: Heartbeat, now: float) -> None:
+        """A session that was silent and given up comes back like this: what it still runs was lost."""
+        held = set(beat.held)
+        current = set()
+        for run, step in self._owner.active(beat.session):
+            key = key_of(run, step)
+            current.add(key)
+            state = run.state
+            assert state is not None
+            if key not in held:
+                if now - run.sent_at.get(key, 0.0) > RESEND_SECONDS:
+                    await self._orders.dispatch(run, step.name, now)
+            elif state.status == "stopping" or step.status == "stopping":
+                await self._orders.stop(run, StopAttempt(step.name, key.attempt, beat.session, state.forced))
+        for key in held - current:
+            if self._owner.owns(key.run_id) and not await self._is_current(key, beat.session):
+                await self._orders.stop_stray(key, beat.session)
+
+    async def _is_current(self, key: AttemptKey, session: str) -> bool:
+        """Asks the ledger about a run that is not in our hands: it may only not have been adopted yet."""
+        try:
+            run = await self._owner.load(key.run_id)
+        except FoldlineError:
+            return True  # nobody can say now; the next heartbeat asks again
+        if run is None:
+            return False
+        self._owner.touch(run)
+        return any(one is run and key_of(one, step) == key for one, step in self._owner.active(session))
+
+
+def _decoded(cls: type[M], message: Message) -> M:
+    try:
+        return wire.decode(cls, message.body)
+    except FoldlineError as error:
+        raise Poison(error.message) from error

@@ -1,0 +1,60 @@
+"""What goes out to executors: work, stops, acknowledgements. Best effort, over core NATS.
+
+Heartbeats and repeated reports make up for whatever gets lost here.
+"""
+
+from __future__ import annotations
+
+from foldline.bus import subjects
+from foldline.bus.port import Bus
+from foldline.chassis import logs
+from foldline.domain.assignments import work_for
+from foldline.domain.effects import StopAttempt as StopEffect
+from foldline.domain.errors import FoldlineError
+from foldline.domain.run import StepState
+from foldline.domain.work import AttemptKey, Message, Report, ReportAck, StopAttempt
+from foldline.wire import work as wire
+from foldline_scheduler import metrics
+from foldline_scheduler.partitions import partition_of
+from foldline_scheduler.run import OwnedRun
+
+log = logs.logger()
+
+DEFAULT_GRACE_SECONDS = 10.0
+
+
+class Orders:
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def dispatch(self, run: OwnedRun, step: str, now: float) -> None:
+        """Send the newest attempt of the step to its executor; `now` is remembered for sending it again."""
+        assert run.state is not None
+        work = work_for(run.state, step, partition_of(run.run_id))
+        run.sent_at[work.key] = now
+        metrics.DISPATCHED.inc()
+        await self.send(subjects.work(run.state.step(step).attempts[-1].executor), work)
+
+    async def stop(self, run: OwnedRun, effect: StopEffect) -> None:
+        assert run.state is not None
+        grace = run.state.plan.step(effect.step).timeouts.grace_seconds or DEFAULT_GRACE_SECONDS
+        key = AttemptKey(run_id=run.run_id, step=effect.step, attempt=effect.attempt)
+        order = StopAttempt(key=key, grace_seconds=grace, forced=effect.forced)
+        await self.send(subjects.stop(effect.executor), order)
+
+    async def stop_stray(self, key: AttemptKey, session: str) -> None:
+        """End an attempt that the session should not have any more."""
+        await self.send(subjects.stop(session), StopAttempt(key=key))
+
+    async def acknowledge(self, report: Report) -> None:
+        await self.send(subjects.ack(report.session), ReportAck(key=report.key, kind=report.kind))
+
+    async def send(self, subject: str, message: Message) -> None:
+        try:
+            await self._bus.publish(subject, wire.encode(message))
+        except FoldlineError as error:
+            log.warning("message_not_sent", subject=subject, reason=error.reason)
+
+
+def key_of(run: OwnedRun, step: StepState) -> AttemptKey:
+    return AttemptKey(run_id=run.run_id, step=step.name, attempt=len(step.attempts))

@@ -1,0 +1,106 @@
+"""A scheduler without its gRPC: an owner of every partition on a real ledger and real NATS."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+from foldline.artifacts.port import ArtifactStore
+from foldline.artifacts.store import open_store
+from foldline.bus import jetstream, subjects
+from foldline.bus.port import Bus
+from foldline.chassis import loops
+from foldline.chassis.clock import SystemClock, new_id
+from foldline.domain.run_events import RunCreated
+from foldline.domain.spec import Graph
+from foldline.eventstore import chain, facts
+from foldline.eventstore.port import Recorded
+from foldline.eventstore.postgres import PostgresEventStore
+from foldline.pg import connect
+from foldline_scheduler.listener import Listener
+from foldline_scheduler.lists import Lists
+from foldline_scheduler.open_runs import OpenRuns
+from foldline_scheduler.orders import Orders
+from foldline_scheduler.owner import Owner
+from foldline_scheduler.partitions import PARTITIONS
+
+META = facts.Meta(actor="tester", workspace="w")
+
+
+class Platform(SimpleNamespace):
+    artifacts: ArtifactStore
+    store: PostgresEventStore
+    bus: Bus
+    open_runs: OpenRuns
+
+
+@asynccontextmanager
+async def opened(database: str, nats_server: str, tmp_path: Path) -> AsyncIterator[Platform]:
+    async with (
+        connect.pool(database, role="foldline_scheduler", name="test") as pool,
+        PostgresEventStore(pool, database) as store,
+        jetstream.connect(nats_server, name="test") as bus,
+    ):
+        artifacts = open_store(str(tmp_path / "artifacts"))
+        yield Platform(store=store, bus=bus, open_runs=OpenRuns(pool, store), artifacts=artifacts)
+
+
+@asynccontextmanager
+async def owner(platform: Platform, *, silence: float = 5.0) -> AsyncIterator[Owner]:
+    """An owner of every partition, listening as the service does."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        orders = Orders(platform.bus)
+        one = Owner(
+            platform.store,
+            orders,
+            Lists(platform.artifacts),
+            SystemClock(),
+            tasks,
+            monotonic=time.monotonic,
+            stop=stop,
+        )
+        listener = Listener(
+            one, orders, platform.bus, tasks, silence_seconds=silence, monotonic=time.monotonic
+        )
+        one.set_partitions(range(PARTITIONS))
+        tasks.create_task(loops.every(0.1, listener.check_silence, name="silence", until=stop))
+        heard = [await platform.bus.subscribe(subjects.HEARTBEAT, listener.on_heartbeat)]
+        for partition in range(PARTITIONS):
+            heard.append(await platform.bus.subscribe(subjects.report(partition), listener.on_report))
+            heard.append(await platform.bus.subscribe(subjects.poke(partition), one.on_poke))
+        try:
+            yield one
+        finally:
+            stop.set()
+            for subscription in heard:
+                await subscription.close()
+            one.set_partitions(())
+
+
+def created(declared: Graph) -> RunCreated:
+    return RunCreated(
+        run_id=new_id(), workspace="w", workflow="f", release="sha256:1", region="local", graph=declared
+    )
+
+
+async def history(platform: Platform, run: RunCreated) -> list[Recorded]:
+    recorded = await platform.store.read_stream(f"run-{run.run_id}")
+    assert chain.verify(recorded) is None
+    return recorded
+
+
+def ended(platform: Platform, run: RunCreated, how: str = "RunCompleted") -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        recorded = await history(platform, run)
+        return bool(recorded) and recorded[-1].type == how
+
+    return check
+
+
+def count(recorded: list[Recorded], type_: str) -> int:
+    return sum(event.type == type_ for event in recorded)
