@@ -31,6 +31,7 @@ class Plan(msgspec.Struct, frozen=True):
     order: tuple[int, ...]  # a topological order, stable for equal graphs
     handlers: tuple[int, ...] = ()  # steps that are no part of the main part
     has_timeouts: bool = False  # of queue or total: somebody has to look at the clock
+    has_cache: bool = False
 
     def step(self, name: str) -> Step:
         return self.graph.steps[self.index[name]]
@@ -61,7 +62,8 @@ def lay_out(graph: Graph) -> Plan:
         raise GraphError((_cycle(graph, needs, set(order)),))
     handlers = tuple(place for place, step in enumerate(graph.steps) if step.handles)
     timed = any(step.timeouts.queue_seconds or step.timeouts.total_seconds for step in graph.steps)
-    return Plan(graph, index, needs, tuple(map(tuple, feeds)), order, handlers, timed)
+    cached = any(step.cache for step in graph.steps)
+    return Plan(graph, index, needs, tuple(map(tuple, feeds)), order, handlers, timed, cached)
 
 
 def replicate(body: Graph, *, over: str, first: int, count: int) -> Graph:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 
 from foldline.access.interceptor import AccessInterceptor
 from foldline.api.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
@@ -19,12 +20,15 @@ from foldline.pg import connect, migrate
 from foldline.wire import failures
 from foldline_scheduler.handlers import Handlers
 from foldline_scheduler.leases import Leases
+from foldline_scheduler.lineages import Lineages
 from foldline_scheduler.listener import Listener
 from foldline_scheduler.lists import Lists
 from foldline_scheduler.open_runs import OpenRuns
 from foldline_scheduler.orders import Orders
 from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import PARTITIONS
+from foldline_scheduler.recalls import Recalls
+from foldline_scheduler.reuse import ReuseTable
 from foldline_scheduler.servicer import SchedulerServicer
 from foldline_scheduler.settings import Settings
 
@@ -49,7 +53,16 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         clock = SystemClock()
         orders = Orders(bus)
         lists = Lists(open_store(settings.artifacts))
-        owner = Owner(store, orders, lists, clock, tasks, monotonic=time.monotonic, stop=life.stop)
+        owner = Owner(
+            store,
+            orders,
+            lists,
+            clock,
+            tasks,
+            monotonic=time.monotonic,
+            stop=life.stop,
+            recalls=partial(Recalls, Lineages(store), ReuseTable(pool)),
+        )
         listener = Listener(
             owner, orders, bus, tasks, silence_seconds=settings.silence_seconds, monotonic=time.monotonic
         )

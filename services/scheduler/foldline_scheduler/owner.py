@@ -17,10 +17,10 @@ from foldline.bus.port import Message
 from foldline.chassis import logs
 from foldline.chassis.clock import Clock
 from foldline.domain import timers
-from foldline.domain.commands import Command, ExpandSteps, FireTimers
+from foldline.domain.commands import Command, ExpandSteps, FireTimers, RecallSteps
 from foldline.domain.effects import Dispatch, Effect, StopAttempt, effects, standing
 from foldline.domain.errors import FoldlineError, Kind
-from foldline.domain.run import RunState, StepState, expandable, ready
+from foldline.domain.run import RunState, StepState, expandable, ready, recallable
 from foldline.eventstore import facts
 from foldline.eventstore.port import EventStore
 from foldline_scheduler import metrics
@@ -29,6 +29,7 @@ from foldline_scheduler.inside import Inside
 from foldline_scheduler.lists import Lists
 from foldline_scheduler.orders import Orders, key_of
 from foldline_scheduler.partitions import partition_of
+from foldline_scheduler.recalls import Look, Recalls
 from foldline_scheduler.run import Outcome, OwnedRun, Posted
 
 log = logs.logger()
@@ -37,8 +38,8 @@ log = logs.logger()
 LEDGER_RETRY_SECONDS = 0.25
 #: A command that the ledger has not taken by then is answered with UNAVAILABLE.
 COMMAND_SECONDS = 10.0
-#: Pause before the artifact store is asked again for a list.
-STORE_RETRY_SECONDS = 1.0
+#: Pause before a list that could not be read, or an equal attempt that is under way, is looked for again.
+LOOK_AGAIN_SECONDS = 1.0
 
 
 class Owner:
@@ -54,8 +55,10 @@ class Owner:
         *,
         monotonic: Callable[[], float],
         stop: asyncio.Event,
+        recalls: Callable[[Look], Recalls],
     ) -> None:
         self.executors = Executors()
+        self.recalls = recalls(self.look)
         self._runs: dict[str, OwnedRun] = {}
         self._hungry: dict[str, None] = {}  # runs with ready steps and no slot, oldest first
         self._partitions: frozenset[int] = frozenset()
@@ -212,7 +215,7 @@ class Owner:
             while True:
                 posted, run.inbox = run.inbox, []
                 await self._write(run, posted)
-                await self._expand(run)
+                await self._help(run)
                 if not run.inbox:
                     break
         finally:
@@ -233,11 +236,20 @@ class Owner:
                 log.warning("ledger_unavailable", run_id=run.run_id)
                 await asyncio.sleep(LEDGER_RETRY_SECONDS)
         if outcome is not None:
+            await self._learn(outcome)
             await self._carry_out(run, effects(outcome.events, outcome.state))
             self._release(run, outcome)
         for one, refusal in zip(posted, refusals, strict=True):
             if one.done is not None and not one.done.done():
                 one.done.set_result(None) if refusal is None else one.done.set_exception(refusal)
+
+    async def _learn(self, outcome: Outcome) -> None:
+        if not outcome.state.plan.has_cache:
+            return
+        try:
+            await self.recalls.learn(outcome.events, outcome.state)
+        except FoldlineError as error:  # a cache that lacks something costs work, no more
+            log.warning("reuse_not_kept", run_id=outcome.state.created.run_id, reason=error.reason)
 
     async def _carry_out(self, run: OwnedRun, wanted: Sequence[Effect]) -> None:
         for effect in wanted:
@@ -249,19 +261,32 @@ class Owner:
                 case _:
                     await self._inside.carry_out(run, effect)
 
-    async def _expand(self, run: OwnedRun) -> None:
-        """Begin steps with a body that do not begin by themselves; it needs their lists."""
+    async def _help(self, run: OwnedRun) -> None:
+        """Find out what steps need to know before they begin: equal attempts, and the lists of maps."""
         state = run.state
-        names = () if state is None else expandable(state, self._clock.now())
-        if state is None or not names:
+        if state is None or state.is_final:
             return
         try:
+            recalls = await self.recalls.answers(state)
+            names = expandable(state, self._clock.now())
             expansions = [await self._inside.expansion(state, name) for name in names]
         except FoldlineError as error:
-            log.warning("list_not_read", run_id=run.run_id, reason=error.reason, problem=error.message)
-            asyncio.get_running_loop().call_later(STORE_RETRY_SECONDS, self.touch, run)
+            log.warning("step_not_prepared", run_id=run.run_id, reason=error.reason, problem=error.message)
+            self._look_again(run)
             return
-        run.inbox.append(Posted(ExpandSteps(tuple(expansions)), run.own_meta(), None))
+        if recalls:
+            run.inbox.append(Posted(RecallSteps(tuple(recalls)), run.own_meta(), None))
+        elif recallable(state):
+            self._look_again(run)  # an equal attempt is under way somewhere
+        if expansions:
+            run.inbox.append(Posted(ExpandSteps(tuple(expansions)), run.own_meta(), None))
+
+    def _look_again(self, run: OwnedRun) -> None:
+        asyncio.get_running_loop().call_later(LOOK_AGAIN_SECONDS, self._touch_kept, run)
+
+    def _touch_kept(self, run: OwnedRun) -> None:
+        if self._runs.get(run.run_id) is run:
+            self.touch(run)
 
     def _release(self, run: OwnedRun, outcome: Outcome) -> None:
         """Slots of attempts that this write ended are free again: feed runs that wait for one."""

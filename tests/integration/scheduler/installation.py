@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,18 +22,23 @@ from foldline.eventstore import chain, facts
 from foldline.eventstore.port import Recorded
 from foldline.eventstore.postgres import PostgresEventStore
 from foldline.pg import connect
+from foldline.pg.connect import Pool
+from foldline_scheduler.lineages import Lineages
 from foldline_scheduler.listener import Listener
 from foldline_scheduler.lists import Lists
 from foldline_scheduler.open_runs import OpenRuns
 from foldline_scheduler.orders import Orders
 from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import PARTITIONS
+from foldline_scheduler.recalls import Recalls
+from foldline_scheduler.reuse import ReuseTable
 
 META = facts.Meta(actor="tester", workspace="w")
 
 
 class Platform(SimpleNamespace):
     artifacts: ArtifactStore
+    pool: Pool
     store: PostgresEventStore
     bus: Bus
     open_runs: OpenRuns
@@ -46,7 +52,7 @@ async def opened(database: str, nats_server: str, tmp_path: Path) -> AsyncIterat
         jetstream.connect(nats_server, name="test") as bus,
     ):
         artifacts = open_store(str(tmp_path / "artifacts"))
-        yield Platform(store=store, bus=bus, open_runs=OpenRuns(pool, store), artifacts=artifacts)
+        yield Platform(store=store, bus=bus, open_runs=OpenRuns(pool, store), artifacts=artifacts, pool=pool)
 
 
 @asynccontextmanager
@@ -63,6 +69,7 @@ async def owner(platform: Platform, *, silence: float = 5.0) -> AsyncIterator[Ow
             tasks,
             monotonic=time.monotonic,
             stop=stop,
+            recalls=partial(Recalls, Lineages(platform.store), ReuseTable(platform.pool)),
         )
         listener = Listener(
             one, orders, platform.bus, tasks, silence_seconds=silence, monotonic=time.monotonic

@@ -70,9 +70,10 @@ class ScriptedExecutor:
         self.orders.append(work)
         if self.answers:
             await self.report(work, "started")
-            await self._end(work)
+            await self.end(work)
 
-    async def _end(self, work: Work) -> None:
+    async def end(self, work: Work) -> None:
+        """Report what comes of an order."""
         given = {"output": DONE} if self.behave is None else self.behave(work)
         if isinstance(given, Failure):
             await self.report(work, "failed", failure=given, seconds=0.1)
