@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from foldline.domain.run import RunState
+from foldline.domain.run import RunState, as_begun
 from foldline.domain.values import input_of
 from foldline.domain.work import AttemptKey, Work
 
@@ -14,7 +14,7 @@ def work_for(state: RunState, step: str, partition: int = 0) -> Work:
     ready, and what has been produced never changes, so this cannot fail for a scheduled step."""
     declared = state.plan.step(step)
     assert declared.function is not UNSET
-    created = state.created
+    created, begun = state.created, as_begun(state, step)
     return Work(
         key=AttemptKey(run_id=created.run_id, step=step, attempt=len(state.step(step).attempts)),
         workspace=created.workspace,
@@ -23,7 +23,7 @@ def work_for(state: RunState, step: str, partition: int = 0) -> Work:
         function=declared.function,
         bundle=created.bundle,
         environment=created.environment,
-        inputs={name: input_of(state, binding) for name, binding in declared.inputs.items()},
+        inputs={name: input_of(begun, binding) for name, binding in declared.inputs.items()},
         outputs=declared.outputs,
         timeouts=declared.timeouts,
         resources=declared.resources,

@@ -27,6 +27,7 @@ from foldline.domain.commands import (
     LoseAttempts,
     PauseRun,
     ProvideParameters,
+    Recall,
     RecallSteps,
     ReceiveChild,
     ReceiveReport,
@@ -40,8 +41,10 @@ from foldline.domain.decision import Decision, Refused
 from foldline.domain.errors import Kind
 from foldline.domain.evolve import evolve
 from foldline.domain.failures import Failure
-from foldline.domain.run import RunState, expandable, ready, recallable
+from foldline.domain.keys import key_of
+from foldline.domain.run import RunState, expandable, is_recallable, ready
 from foldline.domain.settle import after, fail, settle
+from foldline.domain.values import Unresolvable
 
 __all__ = ["Decision", "Refused", "decide"]
 
@@ -117,7 +120,8 @@ def _schedule(decision: Decision, command: ScheduleSteps) -> None:
 
 def _recall(decision: Decision, command: RecallSteps) -> None:
     for one in command.recalls:
-        if one.step not in recallable(decision.state):
+        state = decision.state
+        if not is_recallable(state, state.step(one.step)) or not _is_current(state, one):
             continue
         if one.reuse is not UNSET:
             decision.add(ev.StepReused(step=one.step, reuse=one.reuse, key=one.key, reason=one.reason))
@@ -128,6 +132,14 @@ def _recall(decision: Decision, command: RecallSteps) -> None:
             decision.add(ev.ReuseDeclined(step=one.step, key=one.key, reason=one.reason))
             settle(decision, [decision.state.place(one.step)])
         after(decision, one.step)
+
+
+def _is_current(state: RunState, recall: Recall) -> bool:
+    """Was it answered for the inputs that the step has now? Otherwise the question stays open."""
+    try:
+        return recall.key == key_of(state, recall.step)
+    except Unresolvable:
+        return not recall.key and recall.reuse is UNSET
 
 
 def _expand(decision: Decision, command: ExpandSteps) -> None:

@@ -80,6 +80,7 @@ def _initial(event: ev.RunCreated, at: datetime) -> RunState:
         steps=steps,
         parameters=parameters,
         inputs=inputs,
+        selected=frozenset(event.selection),
         open_steps=len(steps) - len(plan.handlers),
     )
 
@@ -110,7 +111,7 @@ def _new_attempt(
     attempt = AttemptState(number=event.attempt, status=status, executor=executor, scheduled_at=at)
     if state.status == "created":
         state = _move_run(state, event)
-    step = replace(step, attempts=(*step.attempts, attempt), retry_at=None, note="")
+    step = replace(step, attempts=(*step.attempts, attempt), retry_at=None, note="", parameters=None)
     return _put(replace(state, active_steps=state.active_steps + 1), step)
 
 
@@ -273,10 +274,17 @@ def _parameters_requested(state: RunState, event: ev.ParametersRequested, _: dat
     return _put(state, replace(_moved(state, event), asked=event.parameters))
 
 
+_BEGUN = frozenset({"awaiting", "completed"})
+
+
 def _parameters_provided(state: RunState, event: ev.ParametersProvided, _: datetime) -> RunState:
-    """Steps that have all they asked for go on to wait for their turn."""
-    state = replace(state, parameters=state.parameters | event.values)
+    """Steps that have all they asked for go on to wait for their turn; those that have begun keep theirs."""
+    before = state.parameters
+    state = replace(state, parameters=before | event.values)
+    is_change = any(name in before and before[name] != value for name, value in event.values.items())
     for step in state.steps:
+        if is_change and step.parameters is None and (step.attempts or step.status in _BEGUN):
+            state = _put(state, replace(step, parameters=before))
         if step.status == "asking":
             lacking = tuple(name for name in step.asked if name not in state.parameters)
             status = STEP["asking"]["ParametersProvided"] if not lacking else step.status

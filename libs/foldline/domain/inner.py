@@ -21,8 +21,9 @@ from foldline.domain.dag import renumbered
 from foldline.domain.decision import Decision
 from foldline.domain.errors import FoldlineError
 from foldline.domain.failures import Failure
+from foldline.domain.paths import attempts_of, inside
 from foldline.domain.relations import Origin, Parent
-from foldline.domain.run import Children, RunState, StepState
+from foldline.domain.run import Children, RunState, StepState, as_begun
 from foldline.domain.spec import Binding, Json, OutputRef, Step
 from foldline.domain.values import Unresolvable, artifact_of, input_of, output_of, value_of
 
@@ -46,7 +47,7 @@ def root_id(run_id: str) -> str:
 def expand(decision: Decision, name: str, sizes: tuple[int, ...] | None = None) -> None:
     """Begin an attempt of a step with a body. A map whose list has still to be fetched waits for `sizes`."""
     state, declared = decision.state, decision.declared(name)
-    if state.created.run_id.count(".") // 3 >= DEEPEST:
+    if len(attempts_of(state.created.run_id)) >= DEEPEST:
         _fail_at_once(decision, name, "NESTED_TOO_DEEP", f"runs inside runs go {DEEPEST} levels deep at most")
         return
     if declared.map is not UNSET and sizes is None:
@@ -67,6 +68,8 @@ def _fail_at_once(decision: Decision, name: str, reason: str, message: str) -> N
 def inline_items(state: RunState, declared: Step) -> tuple[Item, ...] | None:
     """The items of a map step where its list travels in the events; None where it is in the store."""
     assert declared.map is not UNSET
+    if state.step(declared.name).is_active:
+        state = as_begun(state, declared.name)
     binding = declared.inputs[declared.map.over]
     artifact = artifact_of(state, binding)
     try:
@@ -115,7 +118,7 @@ def created(state: RunState, name: str, index: int, items: Sequence[Item] = ()) 
     body, mine = declared.body, state.created
     assert body is not UNSET
     attempt = step.attempts[-1].number
-    parameters, inputs = _arguments(state, step, declared, index)
+    parameters, inputs = _arguments(as_begun(state, name), step, declared, index)
     first = 0
     some: tuple[Item, ...] = ()
     map_ = declared.map
@@ -156,8 +159,8 @@ def _origin(state: RunState, step: StepState) -> Origin | UnsetType:
     """A step with a body that is tried again reuses what its earlier attempts have done."""
     mine = state.created
     if mine.origin is not UNSET:
-        is_again = "*" in mine.origin.again or step.name in mine.origin.again
-        return replace(mine.origin, again=("*",) if is_again else ())
+        again, allow = inside(mine.origin.again, step.name), inside(mine.origin.allow, step.name)
+        return replace(mine.origin, again=again, allow=allow)
     if len(step.attempts) > 1:
         return Origin(kind="retry", run_id=root_id(mine.run_id))
     return UNSET
@@ -269,7 +272,7 @@ def _repeat_move(decision: Decision, name: str) -> Failure | None:
         return outputs.get(reference.name)
 
     try:
-        holds, explanation = conditions.answer(decision.state, repeat.until, body)
+        holds, explanation = conditions.answer(as_begun(decision.state, name), repeat.until, body)
     except Unresolvable as error:
         return Failure(kind="invalid", reason=error.reason, message=error.message)
     if holds or (children.started >= repeat.max_iterations and repeat.at_maximum == "complete"):

@@ -3,44 +3,77 @@
 Caching, forks and reruns compare keys and nothing else. The key is computed from what is recorded anyway,
 so it can be had for any attempt of any run, also of runs from before anybody asked. Not part of it: names
 of steps, titles, retry policies, time-outs, resources; they change how a step runs, not what it gives.
+
+A person's answer is another matter: it was given at one place, knowing what the run had produced so far.
+So the key of a wait step has its path and what the steps before it gave, whether it takes that or not.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 from msgspec import UNSET
 
-from foldline.domain.references import operands
-from foldline.domain.releases import canonical, digest
-from foldline.domain.run import RunState
-from foldline.domain.spec import Body, Json, Step
+from foldline.domain.paths import path_of
+from foldline.domain.releases import digest
+from foldline.domain.run import RunState, as_begun
+from foldline.domain.spec import Binding, Body, Expression, Json, Step
 from foldline.domain.values import Unresolvable, input_of
 from foldline.domain.work import Input
+
+Parts = dict[str, Any]
 
 
 def key_of(state: RunState, name: str) -> str:
     """The key of the step's next or newest attempt. Raises Unresolvable while an input is missing."""
+    return key_of_parts(parts_of(state, name))
+
+
+def key_of_parts(parts: Parts) -> str:
+    # Not `releases.canonical`, for which 1.0 is 1: to a step's function they are not the same.
+    return digest(msgspec.json.encode(parts, order="sorted"))
+
+
+def parts_of(state: RunState, name: str) -> Parts:
+    """What the key is the digest of, by what a person would call it. Raises Unresolvable."""
+    state = as_begun(state, name)
     declared = state.plan.step(name)
-    created = state.created
-    content: dict[str, object] = {
-        "kind": declared.kind,
-        "outputs": [[one.name, one.type] for one in declared.outputs],
-        "inputs": {one: _identity(input_of(state, binding)) for one, binding in declared.inputs.items()},
-    }
-    if declared.function is not UNSET:
-        content["function"] = [declared.function.module, declared.function.name]
-        content["code"] = declared.code or created.bundle
-        content["environment"] = created.environment
-        content["pickle"] = declared.allow_pickle
-    if declared.body is not UNSET:
-        content["body"] = _body(declared.body, created.bundle, created.environment)
-    if declared.map is not UNSET:
-        content["map"] = [declared.map.over, declared.map.tolerated]
+    parts = fixed_parts(state, declared)
+    parts["inputs"] = {one: identity(state, binding) for one, binding in declared.inputs.items()}
     if declared.repeat is not UNSET:
-        content["repeat"] = declared.repeat
-        content["until"] = _operand_values(state, declared)
+        parts["until"] = _condition(state, declared.repeat.until)
     if declared.wait is not UNSET:
-        content["wait"] = declared.wait
-    return digest(canonical(content))
+        parts["place"] = path_of(state.created.run_id, name)
+        parts["before"] = _before(state, name)
+    return parts
+
+
+def fixed_parts(state: RunState, declared: Step) -> Parts:
+    """Those parts that are known before anything has run."""
+    created = state.created
+    parts: Parts = {"kind": declared.kind, "outputs": [[one.name, one.type] for one in declared.outputs]}
+    if declared.function is not UNSET:
+        parts["function"] = [declared.function.module, declared.function.name]
+        parts["code"] = declared.code or created.bundle
+        parts["environment"] = created.environment
+        parts["pickle"] = declared.allow_pickle
+    if declared.body is not UNSET:
+        parts["body"] = _body(declared.body, created.bundle)
+        parts["environment"] = declared.body.environment or created.environment
+    if declared.map is not UNSET:
+        parts["map"] = [declared.map.over, declared.map.tolerated]
+    if declared.repeat is not UNSET:
+        repeat = declared.repeat
+        parts["repeat"] = [repeat.max_iterations, repeat.at_maximum, repeat.carry]
+    if declared.wait is not UNSET:
+        parts["wait"] = declared.wait
+    return parts
+
+
+def identity(state: RunState, binding: Binding) -> Json:
+    """What counts of an input. Raises Unresolvable."""
+    return _identity(input_of(state, binding))
 
 
 def _identity(given: Input) -> Json:
@@ -53,9 +86,9 @@ def _identity(given: Input) -> Json:
     return {"digest": artifact.digest, "encoding": artifact.encoding}
 
 
-def _body(body: Body, bundle: str, environment: str) -> list[object]:
+def _body(body: Body, bundle: str) -> list[object]:
     """What a body does; the whole bundle counts where a step in it does not know its own code."""
-    return [body.bundle or (bundle if _lacks_code(body) else ""), body.environment or environment, body.graph]
+    return [body.bundle or (bundle if _lacks_code(body) else ""), body.graph]
 
 
 def _lacks_code(body: Body) -> bool:
@@ -66,14 +99,37 @@ def _lacks_code(body: Body) -> bool:
     )
 
 
-def _operand_values(state: RunState, declared: Step) -> list[Json]:
-    assert declared.repeat is not UNSET
-    found: list[Json] = []
-    for operand in operands(declared.repeat.until):
-        if operand.output is not UNSET and not operand.output.step:
-            continue
-        try:
-            found.append(_identity(input_of(state, operand)))
-        except Unresolvable as error:
-            found.append({"missing": error.message})
-    return found
+def _condition(state: RunState, expression: Expression) -> Json:
+    """A condition with the values it compares instead of where these come from."""
+    sides = [_operand(state, side) for side in (expression.left, expression.right) if side is not UNSET]
+    return [expression.op, *sides, *(_condition(state, term) for term in expression.terms)]
+
+
+def _operand(state: RunState, operand: Binding) -> Json:
+    reference = operand.output
+    if reference is not UNSET and not reference.step:
+        return {"body": [reference.name, *reference.path]}
+    try:
+        return identity(state, operand)
+    except Unresolvable as error:
+        return {"missing": error.reason}
+
+
+def _before(state: RunState, name: str) -> Json:
+    """What there was to see when a wait step asked: the outcome of the steps before it, or else the values
+    that its run was started with."""
+    needs = state.plan.needs[state.plan.index[name]]
+    if needs:
+        return [_outcome(state, place) for place in needs]
+    parent = state.created.parent
+    if parent is UNSET:
+        return state.parameters
+    number = name.partition(".")[2]
+    values = {**state.parameters, **{one: given.digest for one, given in state.inputs.items()}}
+    return {one: value for one, value in values.items() if one.partition(".")[2] in ("", number)}
+
+
+def _outcome(state: RunState, place: int) -> Json:
+    step = state.steps[place]
+    outputs = {one: _identity(Input(artifact=given)) for one, given in step.outputs.items()}
+    return [step.name, step.status, step.answer, outputs, step.metrics]

@@ -62,6 +62,8 @@ def _waiting(one: StepState) -> StepState:
         metrics={},
         children=None,
         reused_from="",
+        reuse_key="",
+        parameters=None,
         is_abandoned=False,
         ended_at=None,
     )

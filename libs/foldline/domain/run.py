@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from foldline.domain import dag
 from foldline.domain import run_events as ev
@@ -78,6 +79,7 @@ class StepState(Struct, frozen=True, kw_only=True):
     retry_at: datetime | None = None
     reused_from: str = ""  # "run/step/attempt"
     reuse_key: str = ""  # set once reuse was looked for
+    parameters: dict[str, Json] | None = None  # those it began with, where the run's have changed since
     is_confirmed: bool = False  # a person lets it run although it is unsafe
     is_abandoned: bool = False  # it had not ended when its run did
     started_at: datetime | None = None
@@ -101,6 +103,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     steps: Vector[StepState]
     parameters: dict[str, Json]  # those of RunCreated, and what was provided since
     inputs: dict[str, Artifact]  # parameters that are artifacts
+    selected: frozenset[str] = frozenset()  # steps that run; empty means all
     version: int = 1
     status: str = "created"
     open_steps: int = 0  # steps that have not ended yet; handlers count while the run is ending alone
@@ -164,7 +167,8 @@ class RunState(Struct, frozen=True, kw_only=True):
         return place
 
     def is_selected(self, name: str) -> bool:
-        return not self.created.selection or name in self.created.selection
+        """Is it to run? Not where the run is of other steps, or its outputs were given beforehand."""
+        return name not in self.created.given and (not self.selected or name in self.selected)
 
     def is_in_play(self, step: StepState) -> bool:
         """Is it the step's part of the run that is on: main part, or handlers?"""
@@ -203,6 +207,12 @@ def recallable(state: RunState) -> tuple[str, ...]:
     return tuple(step.name for _, step in may_start(state) if wants_recall(state, step))
 
 
+def is_recallable(state: RunState, step: StepState) -> bool:
+    """Is it one of `recallable`?"""
+    is_first = step.status == "waiting" and step.open_needs == 0 and state.is_in_play(step)
+    return is_first and state.takes_work and wants_recall(state, step)
+
+
 def expandable(state: RunState, now: datetime) -> tuple[str, ...]:
     """Steps with a body that somebody has to begin (`commands.ExpandSteps`): maps whose list is in the store,
     and whatever is tried again. The others begin by themselves.
@@ -220,9 +230,20 @@ def wants_recall(state: RunState, step: StepState) -> bool:
     """Is an equal earlier attempt to be looked for before the step may start?
 
     In a run that was made from an earlier one every step asks; otherwise those that declare `cache`.
+    Conditions are answered anew. Handlers are about this run: they ask only if running again is unsafe.
     """
     if step.reuse_key or step.attempts or step.kind == "condition" or step.is_confirmed:
         return False
-    if state.created.origin is not UNSET:
-        return True
-    return state.plan.step(step.name).cache and state.created.cache != "off" and step.kind != "wait"
+    declared, created = state.plan.step(step.name), state.created
+    if created.origin is not UNSET:
+        return not declared.handles or declared.effects == "unsafe"
+    return declared.cache and created.cache != "off" and step.kind != "wait" and not declared.handles
+
+
+def as_begun(state: RunState, name: str) -> RunState:
+    """The run with the parameters that the step's newest attempt began with.
+
+    A retry may bring other values; whatever had begun by then goes on with the old ones.
+    """
+    parameters = state.step(name).parameters
+    return state if parameters is None else replace(state, parameters=parameters)

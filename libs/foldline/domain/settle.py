@@ -85,9 +85,8 @@ def _leave_out(decision: Decision, name: str) -> None:
     if given is None:
         decision.add(ev.StepSkipped(step=name, reason="unselected"))
     else:
-        decision.add(
-            ev.StepReused(step=name, reuse=given, reason=f"not selected; taken from run {given.run_id}")
-        )
+        reason = f"taken from run {given.run_id}" if given.run_id else "its outputs were given"
+        decision.add(ev.StepReused(step=name, reuse=given, reason=reason))
 
 
 def _begin(decision: Decision, step: StepState, declared: Step) -> None:

@@ -5,13 +5,13 @@
     assert world.state.status == "completed"
 
 `behave(work)` plays the executor: it gets the work order of an attempt and returns outputs by name (JSON
-values or artifacts), or raises StepRaises. Nothing is simulated but executors and clock: commands, events and
-effects are the product's own.
+values or artifacts), or raises StepRaises. A run made from others gets their worlds as `earlier`. Nothing is
+simulated but executors and clock: commands, events and effects are the product's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +35,9 @@ from foldline.domain.effects import (
 from foldline.domain.errors import FoldlineError
 from foldline.domain.evolve import fold
 from foldline.domain.failures import Failure
-from foldline.domain.run import RunState, expandable, ready
+from foldline.domain.keys import key_of
+from foldline.domain.recall import Index, index, lineage, recall
+from foldline.domain.run import RunState, expandable, ready, recallable
 from foldline.domain.spec import Graph, Json
 from foldline.domain.timers import next_timer
 from foldline.domain.values import artifact_of
@@ -54,6 +56,7 @@ class StepRaises(Exception):
 
 
 Behave = Callable[[Work], Mapping[str, Json | Artifact]]
+Recalling = Callable[[RunState, str], commands.Recall]
 
 
 class World:
@@ -67,6 +70,8 @@ class World:
         parameters: Mapping[str, Json] | None = None,
         run_id: str = "run",
         clock: ManualClock | None = None,
+        recall: Recalling | None = None,
+        earlier: Iterable[World] = (),
         **created: Any,
     ) -> None:
         self.run_id = run_id
@@ -76,7 +81,13 @@ class World:
         self.contents: dict[str, bytes] = {}
         self.attempts: list[AttemptKey] = []
         """Every attempt that was carried out, in order."""
+        others = tuple(earlier)
+        self.earlier = tuple(state for world in others for state in world.runs.values())
+        for world in others:
+            self.contents |= world.contents
         self._behave = behave
+        self._recall = recall or self.recall
+        self._indices: dict[str, Index] = {}
         first = ev.RunCreated(
             run_id=run_id,
             workspace="w",
@@ -86,9 +97,14 @@ class World:
             graph=graph,
             parameters=dict(parameters or {}),
             bundle="sha256:bundle",
-            **created,
         )
-        self.command(commands.CreateRun(first), run_id)
+        self.command(commands.CreateRun(msgspec.structs.replace(first, **created)), run_id)
+
+    @classmethod
+    def of(cls, created: ev.RunCreated, **options: Any) -> World:
+        """The world of a run whose first event is at hand."""
+        fields = {name: getattr(created, name) for name in created.__struct_fields__ if name != "graph"}
+        return cls(created.graph, **fields, **options)
 
     @property
     def state(self) -> RunState:
@@ -117,8 +133,13 @@ class World:
         raise AssertionError(f"the run goes on after {limit} moves")
 
     def step_forward(self) -> bool:
-        """One attempt, one measured list, or the next timer; False when there is nothing to do."""
+        """Answers to recallable steps, one attempt, one measured list, or the next timer; False when there is
+        nothing to do."""
         for run_id, state in list(self.runs.items()):
+            if names := recallable(state):
+                recalls = tuple(self._recall(state, name) for name in names)
+                self.command(commands.RecallSteps(recalls), run_id)
+                return True
             if names := ready(state, self.clock.now()):
                 self.attempt(run_id, names[0])
                 return True
@@ -145,6 +166,17 @@ class World:
             }
             report = Report(key=work.key, session=SESSION, kind="succeeded", outputs=outputs, seconds=0.5)
         self.command(commands.ReceiveReport(report), run_id)
+
+    def recall(self, state: RunState, step: str) -> commands.Recall:
+        """Reuse from `earlier` runs, and for what is tried again from this one; declared caches are empty."""
+        created = state.created
+        if created.origin is UNSET:
+            return commands.Recall(step=step, key=key_of(state, step), reason="nothing is cached")
+        if created.run_id not in self._indices:
+            is_own = self.run_id in lineage(created)
+            own = [one for one in self.runs.values() if one is not state] if is_own else []
+            self._indices[created.run_id] = index([*self.earlier, *own])
+        return recall(state, step, self._indices[created.run_id])
 
     def items(self, state: RunState, step: str) -> tuple[Item, ...]:
         """The list that a map step runs over, wherever it is kept."""

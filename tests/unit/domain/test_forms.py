@@ -385,6 +385,23 @@ def test_a_failed_step_is_retried_in_the_same_run_and_nothing_before_it_again() 
     assert len(world.state.step("b").attempts) == 2
 
 
+def test_a_workflow_inside_a_workflow_is_tried_again_as_its_policy_says() -> None:
+    lab = Lab()
+    lab.failing = [21]
+    step = Step(
+        name="inside",
+        kind="workflow",
+        inputs={"x": Binding(value=21)},
+        body=Body(graph=double()),
+        retry=Retry(max_attempts=2),
+    )
+
+    world = play(graph(step), lab)
+
+    assert world.state.status == "failed"
+    assert set(world.runs) == {"run", "run.inside.1.0", "run.inside.2.0"}
+
+
 def test_an_exhausted_step_may_be_held_instead_of_failed() -> None:
     lab = Lab()
     lab.failing = ["a"]
