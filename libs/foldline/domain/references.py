@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import UNSET
 
-from foldline.domain.spec import Binding, Expression, Graph, MetricRef, OutputRef, Step
+from foldline.domain.spec import Binding, Expression, Graph, Merge, MetricRef, OutputRef, Step
 
 
 def bindings(step: Step) -> Iterator[Binding]:
@@ -43,6 +43,19 @@ def required_steps(step: Step) -> Iterator[str]:
     for binding in (*step.inputs.values(), *conditions):
         if binding.merge is UNSET:
             yield from (reference.step for reference in references_of(binding))
+
+
+def merges(step: Step) -> Iterator[Merge]:
+    """The merges among its inputs and conditions."""
+    for binding in bindings(step):
+        if binding.merge is not UNSET:
+            yield binding.merge
+
+
+def other_steps(step: Step) -> set[str]:
+    """Steps before this one otherwise than as an alternative of a merge."""
+    looked_at = (one for binding in bindings(step) if binding.merge is UNSET for one in references_of(binding))
+    return {*(one.step for one in looked_at), *step.after, *(guard.step for guard in step.guards)}
 
 
 def parameters(step: Step) -> Iterator[str]:

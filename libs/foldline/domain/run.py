@@ -93,6 +93,11 @@ class StepState(Struct, frozen=True, kw_only=True):
     def is_final(self) -> bool:
         return self.status in FINAL_STEP
 
+    @property
+    def is_lost(self) -> bool:
+        """Has it ended without success, by itself or since a step before it did?"""
+        return self.status in ("failed", "stopped") or self.skipped_for == "failed"
+
 
 class RunState(Struct, frozen=True, kw_only=True):
     """Statuses: the keys of `transitions.RUN`. `version` counts the events folded."""

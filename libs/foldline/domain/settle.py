@@ -17,7 +17,7 @@ from foldline.domain import run_events as ev
 from foldline.domain.artifacts import Artifact
 from foldline.domain.decision import Decision
 from foldline.domain.failures import Failure
-from foldline.domain.references import parameters, required_steps
+from foldline.domain.references import merges, other_steps, parameters, required_steps
 from foldline.domain.run import RunState, StepState, wants_recall
 from foldline.domain.spec import Step
 from foldline.domain.values import Unresolvable, input_of, output_of
@@ -134,18 +134,18 @@ def _skip_by_guard(state: RunState, declared: Step) -> ev.StepSkipped | None:
         condition = state.step(guard.step)
         if condition.skipped_for == "unselected":
             continue
-        if condition.status == "skipped":
-            return ev.StepSkipped(step=declared.name, reason="upstream", because=guard.step)
-        if condition.status != "completed":
+        if condition.is_lost:
             return ev.StepSkipped(step=declared.name, reason="failed", because=guard.step)
+        if condition.status != "completed":
+            return ev.StepSkipped(step=declared.name, reason="upstream", because=guard.step)
         if condition.answer is not guard.branch:
             return ev.StepSkipped(step=declared.name, reason="guard", because=guard.step)
     return None
 
 
 def _skip_by_upstream(state: RunState, step: StepState, declared: Step) -> ev.StepSkipped | None:
-    """What did not succeed takes everything behind it along; what was skipped only what needs its outputs, or
-    has nothing else before it."""
+    """What did not succeed takes everything behind it along, however far behind; what was skipped only what
+    needs its outputs, or has nothing else before it."""
     needs = [state.steps[other] for other in state.plan.needs[state.plan.index[step.name]]]
     required = set(required_steps(declared))
     if declared.handles:
@@ -153,28 +153,27 @@ def _skip_by_upstream(state: RunState, step: StepState, declared: Step) -> ev.St
         if missing:
             return ev.StepSkipped(step=step.name, reason="upstream", because=missing[0])
         return None
-    unsuccessful = next((one.name for one in needs if one.status in ("failed", "stopped")), None)
-    if unsuccessful is not None and not _is_merged_only(declared, unsuccessful):
-        return ev.StepSkipped(step=step.name, reason="failed", because=unsuccessful)
+    lost = [one.name for one in needs if one.is_lost]
+    because = next((name for name in lost if not _is_replaced(state, declared, name)), None)
+    if because is not None:
+        return ev.StepSkipped(step=step.name, reason="failed", because=because)
     skipped = [one.name for one in needs if one.status == "skipped" and one.skipped_for != "unselected"]
     because = next((name for name in skipped if name in required), None)
-    merges = any(binding.merge is not UNSET for binding in declared.inputs.values())
-    if because is None and skipped and len(skipped) == len(needs) and not merges:
+    if because is None and skipped and len(skipped) == len(needs) and not any(merges(declared)):
         because = skipped[0]
     if because is None:
         return None
     return ev.StepSkipped(step=step.name, reason="upstream", because=because)
 
 
-def _is_merged_only(declared: Step, name: str) -> bool:
-    """Is the step one of several that a merge chooses from, and nothing else to this one?"""
-    if name in declared.after or name in set(required_steps(declared)):
+def _is_replaced(state: RunState, declared: Step, name: str) -> bool:
+    """Is the step to this one nothing but an alternative of merges, each of which another one serves?"""
+    if name in other_steps(declared):
         return False
-    return any(
-        reference.step == name
-        for binding in declared.inputs.values()
-        if binding.merge is not UNSET
-        for reference in binding.merge.outputs
+    return all(
+        any(one.name in state.step(one.step).outputs for one in merge.outputs)
+        for merge in merges(declared)
+        if any(one.step == name for one in merge.outputs)
     )
 
 

@@ -22,7 +22,14 @@ StepKind = Literal["function", "condition", "map", "repeat", "workflow", "wait"]
 Operator = Literal["==", "!=", ">", ">=", "<", "<=", "in", "and", "or", "not"]
 
 
-class Declared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Declared(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    repr_omit_defaults=True,
+):
     """Base of everything that an author declares."""
 
 
