@@ -64,6 +64,11 @@ def from_struct(message: ProtoStruct) -> dict[str, Any]:
     return {key: _read_value(value) for key, value in sorted(message.fields.items())}
 
 
+def to_time(message: Timestamp) -> datetime:
+    """The moment of a google.protobuf.Timestamp, aware, in UTC."""
+    return _read_timestamp(message)
+
+
 class _Field(NamedTuple):
     name: str
     shape: str  # "map", "repeated", "presence" (messages, oneofs, optional) or "scalar"

@@ -58,15 +58,18 @@ class Handlers:
                 Kind.INVALID, "REQUEST_ID_TOO_LONG", f"request_id has at most {MAX_REQUEST_ID} characters"
             )
         run_id = mint_run_id(request.workspace, request.request_id)
-        if request.request_id and await self._exists(run_id):
-            return run_id
+        if not (request.request_id and await self._exists(run_id)):
+            await self.start(request, run_id)
+        return run_id
+
+    async def start(self, request: pb.StartRunRequest, run_id: str) -> None:
+        """Start this very run; one that is there already stays as it is."""
         created = await self._resolve(request, run_id)
         try:
             await self._carry_out(run_id, CreateRun(created), _meta(request.workspace))
         except FoldlineError as error:
-            if error.reason != "RUN_EXISTS" or not request.request_id:
+            if error.reason != "RUN_EXISTS":
                 raise
-        return run_id
 
     async def stop_run(self, request: pb.StopRunRequest) -> None:
         state = await self._state(request.run_id)
