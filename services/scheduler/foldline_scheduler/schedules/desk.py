@@ -1,4 +1,4 @@
-"""What the use cases of schedules and triggers share: streams in the caller's name, the word of the registry."""
+"""What the use cases of schedules and triggers share: streams in the caller's name, the registry's word."""
 
 from __future__ import annotations
 
