@@ -1,4 +1,5 @@
 """When a schedule fires: fields, zones, gaps and doubled hours, against Python's own calendar."""
+# ruff: noqa: DTZ001 - local times have no zone
 
 from __future__ import annotations
 
