@@ -20,13 +20,13 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorSet,
 )
 
-from foldline.wire.events import REGISTRY_TYPES, RUN_TYPES
+from foldline.wire.events import REGISTRY_TYPES, RUN_TYPES, SCHEDULE_TYPES
 
 PAGE = Path(__file__).with_name("events.md")
 ROOT = Path(__file__).parents[1]
 
 PACKAGE = "foldline.api.event.v1"
-VALUES = ("Artifact", "Failure", "Agreement", "ImportSource")
+VALUES = ("Artifact", "Failure", "Agreement", "ImportSource", "Times", "ScheduleSettings", "TriggerSettings")
 
 INTRODUCTION = """# Events
 
@@ -168,6 +168,7 @@ def page() -> str:
                 REGISTRY_TYPES,
                 known,
             ),
+            sections("Schedules and triggers", "Written by the scheduler.", SCHEDULE_TYPES, known),
             sections("Values", "What stands inside events.", VALUES, known),
         ]
     )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import click
 
-from foldline.cli import options, views
-from foldline.domain.errors import FoldlineError, Kind
+from foldline.cli import options, spans, views
 
 _ROLES = click.Choice(("viewer", "operator", "developer", "publisher", "admin"))
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @click.group()
@@ -56,7 +54,7 @@ def token() -> None:
 @options.remote
 def create_token(session: options.Session, role: str, subject: str, expires: str) -> None:
     """Make a bearer token with a role in the workspace. It is shown once and stored nowhere."""
-    ttl = _seconds(expires)
+    ttl = spans.seconds(expires)
     where = session.connection.workspace
     made = session.ask(
         lambda client: client.workspaces.issue_token(where, role=role, subject=subject, ttl_seconds=ttl)
@@ -82,14 +80,3 @@ def parked(session: options.Session, limit: int) -> None:
         ("time", "subject", "reason", "bytes"),
         [(views.moment(one["time"]), one["subject"], one["reason"], str(len(one["body"]))) for one in found],
     )
-
-
-def _seconds(text: str) -> int:
-    """Seconds of "90s", "15m", "12h", "30d"; 0 for the default."""
-    if not text:
-        return 0
-    number, unit = text[:-1], text[-1:]
-    if not number.isdecimal() or unit not in _UNITS:
-        message = f"{text!r} is no time; write a number with s, m, h or d, e.g. 12h"
-        raise FoldlineError(Kind.INVALID, "ILLEGAL_TIME", message)
-    return int(number) * _UNITS[unit]

@@ -44,6 +44,7 @@ _HINTS: Mapping[str, str] = {
     "NO_SUCH_VERSION": "`foldline history RUN` numbers the events",
     "STEP_HAS_NO_LOG": "`foldline show RUN` tells which steps were started",
     "VERSION_NOT_HIGHER": "leave --version out to get the next patch version",
+    "ILLEGAL_CRON": "write minute hour day month weekday, or six fields with seconds first",
     "SEVERAL_WORKFLOWS": "choose one with --workflow",
     "IMPORT_FAILED": "run the command in an environment that has what the file imports at its top",
 }
@@ -60,6 +61,9 @@ _HINTS_BY_WORD: Mapping[str, str] = {
     "AGREEMENT": "`foldline gallery show PUBLISHER/ASSET` has the texts; accept with --accept NAME",
     "SUBSCRI": "`foldline gallery subscribe PUBLISHER/ASSET` subscribes",
     "ASSET": "`foldline gallery list` shows what this workspace may see",
+    "SCHEDULE": "`foldline schedule list` lists the schedules of the workspace",
+    "TRIGGER": "`foldline trigger list` lists the triggers of the workspace",
+    "BACKFILL": "`foldline schedule show SCHEDULE` lists the backfills that go on",
     "WORKFLOW": "`foldline workflows` lists the workflows of the workspace",
     "WORKSPACE": "`foldline workspace list` lists the workspaces; choose one with -w",
     "RUN": "`foldline runs` lists the runs of the workspace",

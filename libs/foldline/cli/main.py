@@ -20,6 +20,11 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "release": ("foldline.cli.workflows:release", "Make an immutable release of a workflow."),
     "workflows": ("foldline.cli.workflows:workflows", "List the workflows of the workspace."),
     "configure": ("foldline.cli.workflows:configure", "Show and save parameter values of a workflow."),
+    "schedule": (
+        "foldline.cli.schedules:schedule",
+        "Start runs at times: cron, interval, one-off, backfill.",
+    ),
+    "trigger": ("foldline.cli.triggers:trigger", "Start runs on events: NATS subject or webhook."),
     "gallery": ("foldline.cli.gallery:gallery", "Publish, find, subscribe to and import workflows."),
     "start": ("foldline.cli.runs:start", "Start a run of a workflow."),
     "watch": ("foldline.cli.runs:watch", "Follow a run until it ends."),

@@ -42,6 +42,14 @@ def agreement(name: str) -> str:
     return _matching(NAME, NAME_RULE, "agreement", name)
 
 
+def schedule(name: str) -> str:
+    return _matching(NAME, NAME_RULE, "schedule", name)
+
+
+def trigger(name: str) -> str:
+    return _matching(NAME, NAME_RULE, "trigger", name)
+
+
 def digest(text: str) -> str:
     return _matching(DIGEST, DIGEST_RULE, "release", text)
 

@@ -54,7 +54,9 @@ def merges(step: Step) -> Iterator[Merge]:
 
 def other_steps(step: Step) -> set[str]:
     """Steps before this one otherwise than as an alternative of a merge."""
-    looked_at = (one for binding in bindings(step) if binding.merge is UNSET for one in references_of(binding))
+    looked_at = (
+        one for binding in bindings(step) if binding.merge is UNSET for one in references_of(binding)
+    )
     return {*(one.step for one in looked_at), *step.after, *(guard.step for guard in step.guards)}
 
 

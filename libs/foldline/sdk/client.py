@@ -18,6 +18,7 @@ from foldline.sdk.access import Workspaces
 from foldline.sdk.catalog import Gallery, Workflows
 from foldline.sdk.context import DEFAULT_WORKSPACE, Connection
 from foldline.sdk.runs import Records, Runs
+from foldline.sdk.starters import Schedules, Triggers
 
 
 class Client:
@@ -27,6 +28,8 @@ class Client:
     gallery: Gallery
     runs: Runs
     records: Records
+    schedules: Schedules
+    triggers: Triggers
     workspaces: Workspaces
 
     def __init__(self, address: str, token: str, *, workspace: str = DEFAULT_WORKSPACE) -> None:
@@ -45,6 +48,8 @@ class Client:
         self.gallery = Gallery(channel, self.workspace)
         self.runs = Runs(channel, self.workspace)
         self.records = Records(channel, self.workspace)
+        self.schedules = Schedules(channel, self.workspace)
+        self.triggers = Triggers(channel, self.workspace)
         self.workspaces = Workspaces(channel)
         return self
 

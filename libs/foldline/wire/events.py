@@ -10,11 +10,13 @@ import msgspec
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.registry_events import RegistryEvent
 from foldline.domain.run_events import Event, RunEvent
+from foldline.domain.schedule_events import ScheduleEvent
 from foldline.wire.upcast import UPCASTERS, Upcaster, upcast
 
 RUN_TYPES: Mapping[str, type[Event]] = {cls.__name__: cls for cls in get_args(RunEvent)}
 REGISTRY_TYPES: Mapping[str, type[Event]] = {cls.__name__: cls for cls in get_args(RegistryEvent)}
-TYPES: Mapping[str, type[Event]] = {**RUN_TYPES, **REGISTRY_TYPES}
+SCHEDULE_TYPES: Mapping[str, type[Event]] = {cls.__name__: cls for cls in get_args(ScheduleEvent)}
+TYPES: Mapping[str, type[Event]] = {**RUN_TYPES, **REGISTRY_TYPES, **SCHEDULE_TYPES}
 """Every event there is, by its type name."""
 
 _encoder = msgspec.json.Encoder()

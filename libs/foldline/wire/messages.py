@@ -69,6 +69,11 @@ def from_value(message: Value) -> Any:
     return _read_value(message)
 
 
+def to_time(message: Timestamp) -> datetime:
+    """The moment of a google.protobuf.Timestamp, aware, in UTC."""
+    return _read_timestamp(message)
+
+
 class _Field(NamedTuple):
     name: str
     shape: str  # "map", "repeated", "presence" (messages, oneofs, optional) or "scalar"

@@ -14,6 +14,7 @@ from foldline.chassis.lifecycle import Lifecycle
 from foldline_gateway import backends, connect, console, door, statuses, web
 from foldline_gateway.downloads import Downloads
 from foldline_gateway.gate import Gate
+from foldline_gateway.hooks import Hooks
 from foldline_gateway.methods import all_methods
 from foldline_gateway.settings import Settings
 from foldline_gateway.site import Site
@@ -45,9 +46,11 @@ async def serve(settings: Settings, life: Lifecycle) -> AsyncIterator[Ports]:
         "executor": settings.executor,
     }
     async with backends.connect(addresses, methods) as services:
+        by_path = {method.path: method for method in methods}
         site = Site(
             rpcs=connect.Application(methods, services, gate, streams),
-            downloads=Downloads({method.path: method for method in methods}, services, gate),
+            downloads=Downloads(by_path, services, gate),
+            hooks=Hooks(by_path, services, settings.token_key, clock),
             console=console.load(),
         )
         async with (

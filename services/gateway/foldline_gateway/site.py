@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from foldline.chassis import logs
-from foldline_gateway import metrics
+from foldline_gateway import hooks, metrics
 from foldline_gateway.answers import SECURITY_HEADERS, Receive, Scope, Send
 from foldline_gateway.downloads import PREFIXES
 
@@ -22,9 +22,10 @@ _SECURITY = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS
 
 
 class Site:
-    def __init__(self, *, rpcs: Part, downloads: Part, console: Part) -> None:
+    def __init__(self, *, rpcs: Part, downloads: Part, hooks: Part, console: Part) -> None:
         self._rpcs = rpcs
         self._downloads = downloads
+        self._hooks = hooks
         self._console = console
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,4 +56,6 @@ class Site:
             return "rpc", self._rpcs
         if path.startswith(PREFIXES):
             return "download", self._downloads
+        if path.startswith(hooks.PREFIX):
+            return "hook", self._hooks
         return "console", self._console

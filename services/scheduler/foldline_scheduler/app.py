@@ -29,6 +29,7 @@ from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import PARTITIONS
 from foldline_scheduler.recalls import Recalls
 from foldline_scheduler.reuse import ReuseTable
+from foldline_scheduler.schedules.parts import Parts
 from foldline_scheduler.servicer import SchedulerServicer
 from foldline_scheduler.settings import Settings
 
@@ -71,10 +72,23 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
             pool, owner, open_runs, name=new_id(), seconds=settings.lease_seconds, monotonic=time.monotonic
         )
         handlers = Handlers(owner, bus, registry)
+        parts = Parts(
+            pool,
+            store,
+            bus,
+            owner,
+            handlers,
+            registry,
+            key=settings.token_key,
+            clock=clock,
+            tasks=tasks,
+            stop=life.stop,
+        )
+        runs = rpc.Service(NAME, add_SchedulerServiceServicer_to_server, SchedulerServicer(handlers))
         await opened.enter_async_context(
             rpc.serve(
                 settings.listen,
-                [rpc.Service(NAME, add_SchedulerServiceServicer_to_server, SchedulerServicer(handlers))],
+                [runs, *parts.services],
                 life=life,
                 translate=failures.to_status,
                 interceptors=[AccessInterceptor(settings.token_key.value, clock)],
@@ -95,6 +109,7 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         tasks.create_task(
             loops.every(SILENCE_CHECK_SECONDS, listener.check_silence, name="silence", until=life.stop)
         )
+        await opened.enter_async_context(parts.running())
         life.ready.set()
         await life.stop.wait()
 

@@ -44,15 +44,18 @@ class Handlers:
     async def start_run(self, request: pb.StartRunRequest) -> str:
         _check_start(request)
         run_id = mint_run_id(request.workspace, request.request_id)
-        if request.request_id and await self._owner.look(run_id) is not None:
-            return run_id
+        if not (request.request_id and await self._owner.look(run_id) is not None):
+            await self.start(request, run_id)
+        return run_id
+
+    async def start(self, request: pb.StartRunRequest, run_id: str) -> None:
+        """Start this very run; one that is there already stays as it is."""
         created = await self._resolve(request, run_id)
         try:
             await self._carry_out(run_id, CreateRun(created), _meta(request.workspace))
         except FoldlineError as error:
-            if error.reason != "RUN_EXISTS" or not request.request_id:
+            if error.reason != "RUN_EXISTS":
                 raise
-        return run_id
 
     async def command(self, workspace: str, run_id: str, command: Command) -> None:
         """Carry out a command on a run of the workspace. Raises NOT_FOUND and what the rules refuse."""

@@ -9,11 +9,26 @@ from typing import Any
 import msgspec
 from google.protobuf.message import Message
 
-from foldline.api.event.v1 import artifact_pb2, registry_events_pb2, relations_pb2, run_events_pb2
+from foldline.api.event.v1 import (
+    artifact_pb2,
+    registry_events_pb2,
+    relations_pb2,
+    run_events_pb2,
+    schedule_events_pb2,
+)
 from foldline.api.executor.v1 import work_pb2
 from foldline.api.failure.v1 import failure_pb2
 from foldline.api.workflow.v1 import workflow_pb2
-from foldline.domain import artifacts, failures, registry_events, relations, run_events, spec, work
+from foldline.domain import (
+    artifacts,
+    failures,
+    registry_events,
+    relations,
+    run_events,
+    schedule_events,
+    spec,
+    work,
+)
 
 #: A module of structs and the module of the messages that they mirror.
 PAIRS: tuple[tuple[ModuleType, Any], ...] = (
@@ -23,6 +38,7 @@ PAIRS: tuple[tuple[ModuleType, Any], ...] = (
     (relations, relations_pb2),
     (run_events, run_events_pb2),
     (registry_events, registry_events_pb2),
+    (schedule_events, schedule_events_pb2),
     (work, work_pb2),
 )
 

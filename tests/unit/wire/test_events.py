@@ -12,14 +12,15 @@ from tests.unit.wire.values import structs
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.registry_events import RegistryEvent, WorkspaceCreated
 from foldline.domain.run_events import Event, RetryScheduled, RunEvent, StepSkipped
+from foldline.domain.schedule_events import ScheduleEvent
 from foldline.wire import events
 
 EVENTS = [(cls, proto) for cls, proto in MIRRORS if issubclass(cls, Event)]
 ids = [cls.__name__ for cls, _ in EVENTS]
 
 
-def test_every_fact_of_runs_and_registry_has_a_codec() -> None:
-    members = {*get_args(RunEvent), *get_args(RegistryEvent)}
+def test_every_fact_has_a_codec() -> None:
+    members = {*get_args(RunEvent), *get_args(RegistryEvent), *get_args(ScheduleEvent)}
 
     assert set(events.TYPES.values()) == members
     assert {cls.__name__ for cls in members} == set(events.TYPES)

@@ -1,0 +1,4 @@
+-- $1 stream text
+select version, hash, state
+from scheduler.starters
+where stream = $1

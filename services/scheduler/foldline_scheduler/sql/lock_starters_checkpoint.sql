@@ -1,0 +1,1 @@
+select position from scheduler.starters_checkpoint for update

@@ -1,0 +1,2 @@
+-- $1 position text
+update scheduler.starters_checkpoint set position = $1

@@ -1,0 +1,188 @@
+"""A scheduler with its schedules and triggers on real servers, beside a registry that follows a script."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+from tests.unit.domain.graphs import function
+from tests.waiting import until
+
+from foldline.access import tokens
+from foldline.access.interceptor import AccessInterceptor
+from foldline.api.registry.v1 import workflow_service_pb2 as registry_pb
+from foldline.api.registry.v1.workflow_service_pb2_grpc import (
+    WorkflowServiceServicer,
+    add_WorkflowServiceServicer_to_server,
+)
+from foldline.api.scheduler.v1 import schedule_service_pb2 as pb
+from foldline.api.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
+from foldline.api.workflow.v1 import workflow_pb2
+from foldline.bus.port import Bus
+from foldline.chassis import rpc
+from foldline.chassis.lifecycle import Lifecycle
+from foldline.chassis.settings import Secret
+from foldline.domain import parameters
+from foldline.domain.errors import FoldlineError, Kind
+from foldline.domain.spec import Graph, Parameter
+from foldline.eventstore import facts
+from foldline.eventstore.port import START
+from foldline.eventstore.postgres import PostgresEventStore
+from foldline.sdk.client import Client
+from foldline.testing.clock import ManualClock
+from foldline.wire import failures, messages
+from foldline_scheduler.handlers import Handlers
+from foldline_scheduler.owner import Owner
+from foldline_scheduler.partitions import PARTITIONS
+from foldline_scheduler.schedules.parts import Parts
+from foldline_scheduler.servicer import SchedulerServicer
+
+KEY = "k" * 32
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+PARAMETERS = (Parameter(name="at", type="str", default=""), Parameter(name="size", type="int", default=1))
+GRAPH = Graph(name="f", parameters=PARAMETERS, steps=(function("a"),))
+
+
+class ScriptedRegistry(WorkflowServiceServicer):
+    """Knows the workflow f alone. Remembers who asked."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.askers: list[str] = []
+        self.refusal: FoldlineError | None = None
+        self._clock = clock
+
+    async def GetRelease(self, request: registry_pb.GetReleaseRequest, context: Any) -> Any:  # noqa: N802
+        self._check(request.workflow, context)
+        return registry_pb.GetReleaseResponse(release=self._release())
+
+    async def ResolveRun(self, request: registry_pb.ResolveRunRequest, context: Any) -> Any:  # noqa: N802
+        self.askers.append(self._check(request.workflow, context))
+        chosen = parameters.check(PARAMETERS, messages.from_struct(request.values))
+        return registry_pb.ResolveRunResponse(
+            release=self._release(), parameters=messages.to_struct(chosen), region="local"
+        )
+
+    def _check(self, workflow: str, context: Any) -> str:
+        token = dict(context.invocation_metadata())["authorization"].removeprefix("Bearer ")
+        caller = tokens.verify(KEY, token, self._clock.now())
+        assert caller.grants == {"w": "operator"}
+        if self.refusal is not None:
+            raise self.refusal
+        if workflow != "f":
+            raise FoldlineError(Kind.NOT_FOUND, "WORKFLOW_NOT_FOUND", f"there is no workflow {workflow}")
+        return caller.subject
+
+    def _release(self) -> registry_pb.Release:
+        return registry_pb.Release(digest="sha256:1", graph=messages.to_message(GRAPH, workflow_pb2.Graph))
+
+
+class Place:
+    """A ledger, a bus, a clock and a registry, on which schedulers come and go."""
+
+    def __init__(self, pool: asyncpg.Pool, store: PostgresEventStore, bus: Bus, clock: ManualClock) -> None:
+        self.pool = pool
+        self.store = store
+        self.bus = bus
+        self.clock = clock
+        self.registry = ScriptedRegistry(clock)
+        self.address = ""
+
+    @asynccontextmanager
+    async def scheduler(self) -> AsyncIterator[Client]:
+        """A scheduler that owns everything, and a client of it."""
+        life = Lifecycle()
+        life.ready.set()
+        async with rpc.channel(self.address) as registry, asyncio.TaskGroup() as tasks:
+            owner = Owner(
+                self.store,
+                self.bus,
+                self.clock,
+                tasks,
+                silence_seconds=60,
+                monotonic=time.monotonic,
+                stop=life.stop,
+            )
+            owner.set_partitions(range(PARTITIONS))
+            handlers = Handlers(owner, self.store, self.bus, registry, self.clock)
+            parts = Parts(
+                self.pool,
+                self.store,
+                self.bus,
+                owner,
+                handlers,
+                registry,
+                key=Secret(KEY),
+                clock=self.clock,
+                tasks=tasks,
+                stop=life.stop,
+            )
+            runs = rpc.Service(
+                "foldline.api.scheduler.v1.SchedulerService",
+                add_SchedulerServiceServicer_to_server,
+                SchedulerServicer(handlers),
+            )
+            async with (
+                rpc.serve(
+                    "127.0.0.1:0",
+                    [runs, *parts.services],
+                    life=life,
+                    translate=failures.to_status,
+                    interceptors=[AccessInterceptor(KEY, self.clock)],
+                ) as port,
+                parts.running(),
+                Client(f"127.0.0.1:{port}", self._token(), workspace="w") as client,
+            ):
+                try:
+                    yield client
+                finally:
+                    life.stop.set()
+            owner.set_partitions(())
+
+    def _token(self) -> str:
+        return tokens.issue(
+            KEY, subject="ada", grants={"w": "operator"}, ttl_seconds=10**8, now=NOON - timedelta(days=1)
+        )
+
+    async def runs(self) -> dict[str, facts.Meta]:
+        """Every run that was created, and in whose name."""
+        created = await self.store.read_all(after=START, limit=10_000, types=["RunCreated"])
+        found = {one.stream: facts.meta_of(one) for one in created}
+        assert len(found) == len(created)
+        return found
+
+
+@asynccontextmanager
+async def place(pool: asyncpg.Pool, store: PostgresEventStore, bus: Bus) -> AsyncIterator[Place]:
+    clock = ManualClock(NOON)
+    made = Place(pool, store, bus, clock)
+    life = Lifecycle()
+    life.ready.set()
+    service = rpc.Service(
+        "foldline.api.registry.v1.WorkflowService", add_WorkflowServiceServicer_to_server, made.registry
+    )
+    async with rpc.serve("127.0.0.1:0", [service], life=life, translate=failures.to_status) as port:
+        made.address = f"127.0.0.1:{port}"
+        yield made
+
+
+async def told(client: Client, schedule: str, *types: str) -> list[pb.HistoryEntry]:
+    """The history of a schedule, oldest first, of these types alone."""
+    entries = reversed(await client.schedules.history(schedule, limit=1000))
+    return [entry for entry in entries if not types or entry.type in types]
+
+
+async def until_told(client: Client, schedule: str, type_: str, count: int = 1) -> list[pb.HistoryEntry]:
+    """Wait until the history has so many facts of a type."""
+
+    async def check() -> list[pb.HistoryEntry]:
+        found = await told(client, schedule, type_)
+        assert len(found) >= count, [entry.summary for entry in await told(client, schedule)]
+        return found
+
+    return await until(check)

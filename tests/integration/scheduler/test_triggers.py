@@ -1,0 +1,198 @@
+"""Triggers on a real ledger and real NATS: one run for each event, however it comes and however often."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+from tests.integration.scheduler.starters import Place, place
+from tests.waiting import until
+
+from foldline.api.scheduler.v1 import schedule_service_pb2 as pb
+from foldline.api.scheduler.v1 import trigger_service_pb2 as trigger_pb
+from foldline.api.scheduler.v1.trigger_service_pb2_grpc import TriggerServiceStub
+from foldline.bus import jetstream
+from foldline.chassis import channels
+from foldline.domain.errors import FoldlineError, Kind
+from foldline.domain.schedule_events import TriggerSettings
+from foldline.eventstore.postgres import PostgresEventStore
+from foldline.pg import connect
+from foldline.sdk.calls import ask
+from foldline.sdk.client import Client
+
+SETTINGS = TriggerSettings(
+    workflow="f",
+    values={"at": "now"},
+    subject="shop.orders.*",
+    filter="event.data.size > 2",
+    parameters={"size": "event.data.size"},
+)
+
+
+@pytest.fixture
+async def here(database: str, nats_server: str) -> AsyncIterator[Place]:
+    async with (
+        connect.pool(database, role="foldline_scheduler", name="test") as pool,
+        PostgresEventStore(pool, database) as store,
+        jetstream.connect(nats_server, name="test") as bus,
+        place(pool, store, bus) as made,
+    ):
+        yield made
+
+
+def an_event(number: int, size: object = 3) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": str(number),
+        "source": "/shop",
+        "type": "order",
+        "data": {"size": size},
+    }
+
+
+async def told(client: Client, *types: str) -> list[pb.HistoryEntry]:
+    entries = reversed(await client.triggers.history("t", limit=1000))
+    return [entry for entry in entries if not types or entry.type in types]
+
+
+async def has_runs(here: Place, count: int) -> dict[str, Any]:
+    runs = await here.runs()
+    assert len(runs) >= count
+    return runs
+
+
+async def publish_until_fired(here: Place, client: Client, event: dict[str, Any]) -> pb.HistoryEntry:
+    """Publish again and again, as plain delivery is only heard by who listens already."""
+
+    async def check() -> pb.HistoryEntry:
+        await here.bus.publish("shop.orders.new", msgspec.json.encode(event))
+        fired = [
+            entry for entry in await told(client, "TriggerFired") if entry.data["event_id"] == event["id"]
+        ]
+        assert fired
+        return fired[0]
+
+    return await until(check)
+
+
+async def test_an_event_on_the_subject_starts_one_run_however_often_it_comes(here: Place) -> None:
+    async with here.scheduler() as client:
+        await client.triggers.create("t", SETTINGS)
+        fired = await publish_until_fired(here, client, an_event(1))
+        for _ in range(5):
+            await here.bus.publish("shop.orders.old", msgspec.json.encode(an_event(1)))
+        await publish_until_fired(here, client, an_event(2))
+        runs = await until(lambda: has_runs(here, 2))
+        assert len(await told(client, "TriggerFired")) == 2
+
+    run = f"run-{fired.data['run_id']}"
+    assert runs[run].actor == "trigger:w/t"
+    (created,) = await here.store.read_stream(run, limit=1)
+    assert '"parameters":{"at":"now","size":3}' in created.payload
+    assert fired.summary == f"event 1 of /shop fired: run {fired.data['run_id']}"
+
+
+async def test_events_that_are_ignored_are_told_of_by_their_reason(here: Place) -> None:
+    async with here.scheduler() as client:
+        await client.triggers.create("t", SETTINGS)
+        await publish_until_fired(here, client, an_event(1))
+        for size in (1, 2, "large"):
+            await here.bus.publish("shop.orders.new", msgspec.json.encode(an_event(9, size)))
+        await here.bus.publish("shop.orders.new", b"{")
+
+        async def all_told() -> dict[str, int]:
+            counts: dict[str, int] = {}
+            for entry in await told(client, "TriggerIgnored"):
+                reason = entry.data["reason"]
+                counts[reason] = counts.get(reason, 0) + int(entry.data["count"])
+            assert set(counts) == {"filtered", "filter_failed", "unreadable"}
+            assert counts["filtered"] == 2
+            return counts
+
+        assert await until(all_told) == {"filtered": 2, "filter_failed": 1, "unreadable": 1}
+        assert len(await here.runs()) == 1
+
+
+async def test_an_event_by_hand_fires_or_says_why_not(here: Place) -> None:
+    async with here.scheduler() as client:
+        await client.triggers.create("t", SETTINGS)
+        answer = await client.triggers.fire("t", an_event(1))
+        again = await client.triggers.fire("t", an_event(1))
+        small = await client.triggers.fire("t", an_event(2, 1))
+        await until(lambda: has_runs(here, 1))
+        (entry,) = await told(client, "TriggerFired")
+
+    assert answer.run_id == again.run_id == entry.data["run_id"]
+    assert entry.actor == "ada"
+    assert (small.run_id, small.reason) == ("", "filtered")
+    assert len(await here.runs()) == 1
+
+
+async def test_what_was_fired_and_not_started_is_started_by_the_next_owner(here: Place) -> None:
+    async with here.scheduler() as client:
+        await client.triggers.create("t", SETTINGS)
+        here.registry.refusal = FoldlineError(Kind.UNAVAILABLE, "DOWN", "the registry is down")
+        answer = await client.triggers.fire("t", an_event(1))
+    assert await here.runs() == {}
+
+    here.registry.refusal = None
+    async with here.scheduler():
+        await until(lambda: has_runs(here, 1))
+
+    assert list(await here.runs()) == [f"run-{answer.run_id}"]
+
+
+async def test_only_the_secret_of_the_trigger_delivers(here: Place) -> None:
+    async with here.scheduler() as client:
+        made = await client.triggers.create("t", SETTINGS)
+        assert made.trigger.hook == "/hooks/w/t"
+        async with channels.channel(client.address, here._token()) as channel:
+            deliver = TriggerServiceStub(channel).DeliverEvent
+
+            def request(trigger: str, secret: str) -> trigger_pb.DeliverEventRequest:
+                event = msgspec.json.encode(an_event(1))
+                return trigger_pb.DeliverEventRequest(
+                    workspace="w", trigger=trigger, event=event, secret=secret
+                )
+
+            for trigger, secret in (("t", ""), ("t", "wrong"), ("nowhere", made.secret)):
+                with pytest.raises(FoldlineError) as refusal:
+                    await ask(deliver, request(trigger, secret))
+                assert refusal.value.reason == "SECRET_WRONG"
+            answer = await ask(deliver, request("t", made.secret))
+        await until(lambda: has_runs(here, 1))
+        stored = await here.store.read_stream("trigger-w.t")
+
+    assert list(await here.runs()) == [f"run-{answer.run_id}"]
+    assert all(made.secret not in event.payload for event in stored)
+
+
+async def test_a_trigger_is_changed_listed_and_deleted(here: Place) -> None:
+    async with here.scheduler() as client:
+        await client.triggers.create("t", SETTINGS)
+        await publish_until_fired(here, client, an_event(1))
+        await client.triggers.update("t", msgspec.structs.replace(SETTINGS, filter="event.data.size > 100"))
+        assert [one.settings.filter for one in await client.triggers.list()] == ["event.data.size > 100"]
+        assert (await client.triggers.fire("t", an_event(2))).reason == "filtered"
+        await client.triggers.delete("t")
+        assert await client.triggers.list() == []
+        for call in (client.triggers.get("t"), client.triggers.fire("t", an_event(3))):
+            with pytest.raises(FoldlineError) as refusal:
+                await call
+            assert refusal.value.reason == "TRIGGER_NOT_FOUND"
+        assert (await told(client))[-1].summary == "deleted"
+
+
+async def test_settings_that_cannot_be_carried_out_are_refused(here: Place) -> None:
+    async with here.scheduler() as client:
+        for changes, reason in (
+            ({"subject": "foldline.work.>"}, "ILLEGAL_SUBJECT"),
+            ({"filter": "event."}, "ILLEGAL_EXPRESSION"),
+            ({"workflow": "g"}, "WORKFLOW_NOT_FOUND"),
+            ({"parameters": {"nope": "event.id"}}, "INVALID_PARAMETERS"),
+        ):
+            with pytest.raises(FoldlineError) as refusal:
+                await client.triggers.create("t", msgspec.structs.replace(SETTINGS, **changes))
+            assert refusal.value.reason == reason
