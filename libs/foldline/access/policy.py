@@ -114,7 +114,7 @@ RULES: Mapping[str, Rule] = {
         DeleteTrigger="schedule",
         ListTriggerHistory="read",
         FireTrigger="start",
-        DeliverEvent="deliver",
+        ReceiveEvent="deliver",
     ),
     **_rules(
         "foldline.api.recorder.v1.RecorderService",

@@ -14,7 +14,7 @@ import msgspec
 
 from foldline.domain import names
 from foldline.domain import schedule_events as ev
-from foldline.domain.dag import NAME, NAME_RULE
+from foldline.domain.checks import NAME, NAME_RULE
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.run_events import Event
 from foldline.domain.schedule_events import TriggerSettings

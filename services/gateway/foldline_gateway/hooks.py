@@ -38,7 +38,7 @@ _CALL_SECONDS = 20.0
 
 class Hooks:
     def __init__(self, methods: dict[str, Method], backends: Backends, key: Secret, now: Clock) -> None:
-        self._deliver = methods["/foldline.api.scheduler.v1.TriggerService/DeliverEvent"]
+        self._deliver = methods["/foldline.api.scheduler.v1.TriggerService/ReceiveEvent"]
         self._backends = backends
         self._key = key
         self._clock = now
@@ -61,9 +61,9 @@ class Hooks:
         self._enter(names.workspace(workspace), names.trigger(trigger))
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         event = incoming.of_http(headers, await _body(receive))
-        request = pb.DeliverEventRequest(workspace=workspace, trigger=trigger, event=event, secret=secret)
+        request = pb.ReceiveEventRequest(workspace=workspace, trigger=trigger, event=event, secret=secret)
         reply = await self._backends.call(self._deliver, request, _CALL_SECONDS)
-        taken = pb.DeliverEventResponse.FromString(reply)
+        taken = pb.ReceiveEventResponse.FromString(reply)
         answer: dict[str, Any] = {"run_id": taken.run_id}
         if taken.reason:
             answer = {"reason": taken.reason, "message": taken.message}

@@ -15,15 +15,15 @@ from foldline.api.scheduler.v1 import trigger_service_pb2 as pb
 from foldline.chassis.clock import SystemClock
 from foldline.domain.errors import FoldlineError, Kind
 
-DELIVER = "/foldline.api.scheduler.v1.TriggerService/DeliverEvent"
+DELIVER = "/foldline.api.scheduler.v1.TriggerService/ReceiveEvent"
 HOOK = "/hooks/lab/orders"
 EVENT = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "order", "data": {"size": 3}}
 SECRET = {"authorization": "Bearer the-secret"}
 
 
 def answering(backend: Backend, **fields: str) -> None:
-    async def answer(_request: Any, _context: Any) -> pb.DeliverEventResponse:
-        return pb.DeliverEventResponse(**fields)
+    async def answer(_request: Any, _context: Any) -> pb.ReceiveEventResponse:
+        return pb.ReceiveEventResponse(**fields)
 
     backend.answer(DELIVER, answer)
 

@@ -149,11 +149,11 @@ async def test_only_the_secret_of_the_trigger_delivers(here: Place) -> None:
         made = await client.triggers.create("t", SETTINGS)
         assert made.trigger.hook == "/hooks/w/t"
         async with channels.channel(client.address, here._token()) as channel:
-            deliver = TriggerServiceStub(channel).DeliverEvent
+            deliver = TriggerServiceStub(channel).ReceiveEvent
 
-            def request(trigger: str, secret: str) -> trigger_pb.DeliverEventRequest:
+            def request(trigger: str, secret: str) -> trigger_pb.ReceiveEventRequest:
                 event = msgspec.json.encode(an_event(1))
-                return trigger_pb.DeliverEventRequest(
+                return trigger_pb.ReceiveEventRequest(
                     workspace="w", trigger=trigger, event=event, secret=secret
                 )
 

@@ -10,6 +10,7 @@ from foldline.api.scheduler.v1 import scheduler_service_pb2 as pb
 from foldline.chassis import observe
 from foldline.chassis.clock import Clock, new_id
 from foldline.chassis.settings import Secret
+from foldline.domain.commands import RequestStop
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.spec import Json
 from foldline.eventstore.port import EventStore
@@ -49,9 +50,7 @@ class Starts:
         """Ask the run to stop; one that has ended, or never was, has nothing to stop."""
         self._enter(actor, workspace)
         try:
-            await self._handlers.stop_run(
-                pb.StopRunRequest(workspace=workspace, run_id=run_id, reason=reason)
-            )
+            await self._handlers.command(workspace, run_id, RequestStop(reason))
         except FoldlineError as error:
             if error.kind not in (Kind.NOT_FOUND, Kind.PRECONDITION):
                 raise

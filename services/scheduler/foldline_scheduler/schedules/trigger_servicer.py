@@ -92,7 +92,7 @@ class TriggerServicer(TriggerServiceServicer):
         run_id, verdict = await self._take(stream, state, request.event)
         return pb.FireTriggerResponse(run_id=run_id, reason=verdict.reason, message=verdict.message)
 
-    async def DeliverEvent(self, request: pb.DeliverEventRequest, _context: Any) -> pb.DeliverEventResponse:
+    async def ReceiveEvent(self, request: pb.ReceiveEventRequest, _context: Any) -> pb.ReceiveEventResponse:
         """A wrong secret and a trigger that is not there look the same."""
         try:
             stream, state = await self._open(request)
@@ -103,7 +103,7 @@ class TriggerServicer(TriggerServiceServicer):
         if not hmac.compare_digest(_digest(request.secret), state.secret_digest):
             raise _refused()
         run_id, verdict = await self._take(stream, state, request.event)
-        return pb.DeliverEventResponse(run_id=run_id, reason=verdict.reason, message=verdict.message)
+        return pb.ReceiveEventResponse(run_id=run_id, reason=verdict.reason, message=verdict.message)
 
     async def _take(
         self, stream: Stream[TriggerState], state: TriggerState, event: bytes

@@ -350,7 +350,7 @@ class FireTriggerResponse(google.protobuf.message.Message):
 Global___FireTriggerResponse: typing_extensions.TypeAlias = FireTriggerResponse
 
 @typing.final
-class DeliverEventRequest(google.protobuf.message.Message):
+class ReceiveEventRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     WORKSPACE_FIELD_NUMBER: builtins.int
@@ -372,10 +372,10 @@ class DeliverEventRequest(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["event", b"event", "secret", b"secret", "trigger", b"trigger", "workspace", b"workspace"]) -> None: ...
 
-Global___DeliverEventRequest: typing_extensions.TypeAlias = DeliverEventRequest
+Global___ReceiveEventRequest: typing_extensions.TypeAlias = ReceiveEventRequest
 
 @typing.final
-class DeliverEventResponse(google.protobuf.message.Message):
+class ReceiveEventResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     RUN_ID_FIELD_NUMBER: builtins.int
@@ -395,4 +395,4 @@ class DeliverEventResponse(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["message", b"message", "reason", b"reason", "run_id", b"run_id"]) -> None: ...
 
-Global___DeliverEventResponse: typing_extensions.TypeAlias = DeliverEventResponse
+Global___ReceiveEventResponse: typing_extensions.TypeAlias = ReceiveEventResponse

@@ -69,10 +69,10 @@ class TriggerServiceStub(object):
                 request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.FireTriggerRequest.SerializeToString,
                 response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.FireTriggerResponse.FromString,
                 _registered_method=True)
-        self.DeliverEvent = channel.unary_unary(
-                '/foldline.api.scheduler.v1.TriggerService/DeliverEvent',
-                request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.DeliverEventRequest.SerializeToString,
-                response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.DeliverEventResponse.FromString,
+        self.ReceiveEvent = channel.unary_unary(
+                '/foldline.api.scheduler.v1.TriggerService/ReceiveEvent',
+                request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.ReceiveEventRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.ReceiveEventResponse.FromString,
                 _registered_method=True)
 
 
@@ -127,7 +127,7 @@ class TriggerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DeliverEvent(self, request, context):
+    def ReceiveEvent(self, request, context):
         """What the gateway's webhook calls: the secret is what permits it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -172,10 +172,10 @@ def add_TriggerServiceServicer_to_server(servicer, server):
                     request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.FireTriggerRequest.FromString,
                     response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.FireTriggerResponse.SerializeToString,
             ),
-            'DeliverEvent': grpc.unary_unary_rpc_method_handler(
-                    servicer.DeliverEvent,
-                    request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.DeliverEventRequest.FromString,
-                    response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.DeliverEventResponse.SerializeToString,
+            'ReceiveEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReceiveEvent,
+                    request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.ReceiveEventRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.ReceiveEventResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -378,7 +378,7 @@ class TriggerService(object):
             _registered_method=True)
 
     @staticmethod
-    def DeliverEvent(request,
+    def ReceiveEvent(request,
             target,
             options=(),
             channel_credentials=None,
@@ -391,9 +391,9 @@ class TriggerService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/foldline.api.scheduler.v1.TriggerService/DeliverEvent',
-            foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.DeliverEventRequest.SerializeToString,
-            foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.DeliverEventResponse.FromString,
+            '/foldline.api.scheduler.v1.TriggerService/ReceiveEvent',
+            foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.ReceiveEventRequest.SerializeToString,
+            foldline_dot_api_dot_scheduler_dot_v1_dot_trigger__service__pb2.ReceiveEventResponse.FromString,
             options,
             channel_credentials,
             insecure,

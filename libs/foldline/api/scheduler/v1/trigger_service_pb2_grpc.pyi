@@ -137,23 +137,23 @@ _TriggerServiceFireTriggerType = typing_extensions.TypeVar(
     ],
 )
 
-_TriggerServiceDeliverEventType = typing_extensions.TypeVar(
-    '_TriggerServiceDeliverEventType',
+_TriggerServiceReceiveEventType = typing_extensions.TypeVar(
+    '_TriggerServiceReceiveEventType',
     grpc.UnaryUnaryMultiCallable[
-        foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventRequest,
-        foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventResponse,
+        foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventRequest,
+        foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
-        foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventRequest,
-        foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventResponse,
+        foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventRequest,
+        foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventResponse,
     ],
     default=grpc.UnaryUnaryMultiCallable[
-        foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventRequest,
-        foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventResponse,
+        foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventRequest,
+        foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventResponse,
     ],
 )
 
-class TriggerServiceStub(typing.Generic[_TriggerServiceCreateTriggerType, _TriggerServiceGetTriggerType, _TriggerServiceListTriggersType, _TriggerServiceUpdateTriggerType, _TriggerServiceDeleteTriggerType, _TriggerServiceListTriggerHistoryType, _TriggerServiceFireTriggerType, _TriggerServiceDeliverEventType]):
+class TriggerServiceStub(typing.Generic[_TriggerServiceCreateTriggerType, _TriggerServiceGetTriggerType, _TriggerServiceListTriggersType, _TriggerServiceUpdateTriggerType, _TriggerServiceDeleteTriggerType, _TriggerServiceListTriggerHistoryType, _TriggerServiceFireTriggerType, _TriggerServiceReceiveEventType]):
     @typing.overload
     def __init__(self: TriggerServiceStub[
         grpc.UnaryUnaryMultiCallable[
@@ -185,8 +185,8 @@ class TriggerServiceStub(typing.Generic[_TriggerServiceCreateTriggerType, _Trigg
             foldline.api.scheduler.v1.trigger_service_pb2.FireTriggerResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
-            foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventRequest,
-            foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventResponse,
+            foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventRequest,
+            foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -221,8 +221,8 @@ class TriggerServiceStub(typing.Generic[_TriggerServiceCreateTriggerType, _Trigg
             foldline.api.scheduler.v1.trigger_service_pb2.FireTriggerResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
-            foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventRequest,
-            foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventResponse,
+            foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventRequest,
+            foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -246,7 +246,7 @@ class TriggerServiceStub(typing.Generic[_TriggerServiceCreateTriggerType, _Trigg
     FireTrigger: _TriggerServiceFireTriggerType
     """Gives the trigger an event by hand. The same source and id give the same run."""
 
-    DeliverEvent: _TriggerServiceDeliverEventType
+    ReceiveEvent: _TriggerServiceReceiveEventType
     """What the gateway's webhook calls: the secret is what permits it."""
 
 TriggerServiceAsyncStub: typing_extensions.TypeAlias = TriggerServiceStub[
@@ -279,8 +279,8 @@ TriggerServiceAsyncStub: typing_extensions.TypeAlias = TriggerServiceStub[
         foldline.api.scheduler.v1.trigger_service_pb2.FireTriggerResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
-        foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventRequest,
-        foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventResponse,
+        foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventRequest,
+        foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventResponse,
     ],
 ]
 
@@ -341,11 +341,11 @@ class TriggerServiceServicer(metaclass=abc.ABCMeta):
         """Gives the trigger an event by hand. The same source and id give the same run."""
 
     @abc.abstractmethod
-    def DeliverEvent(
+    def ReceiveEvent(
         self,
-        request: foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventRequest,
+        request: foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventRequest,
         context: _ServicerContext,
-    ) -> typing.Union[foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventResponse, collections.abc.Awaitable[foldline.api.scheduler.v1.trigger_service_pb2.DeliverEventResponse]]:
+    ) -> typing.Union[foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventResponse, collections.abc.Awaitable[foldline.api.scheduler.v1.trigger_service_pb2.ReceiveEventResponse]]:
         """What the gateway's webhook calls: the secret is what permits it."""
 
 def add_TriggerServiceServicer_to_server(servicer: TriggerServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
