@@ -54,7 +54,7 @@ async def test_an_inner_run_says_what_it_is_a_part_of_and_has_the_steps_of_its_i
 
     parent = shown.run.parent
     assert (parent.run_id, parent.step, parent.index, parent.first) == (tale.run_id, "each", 2, 200)
-    assert [step.name for step in shown.steps] == [f"double[{number}]" for number in range(200, 250)]
+    assert [step.name for step in shown.steps] == [f"double.{number}" for number in range(200, 250)]
     assert [step.name for step in shown.graph.steps] == [step.name for step in shown.steps]
     assert dict(shown.run.parameters) == {}
 
