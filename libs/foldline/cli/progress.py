@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from foldline.chassis.clock import SystemClock
-from foldline.cli import views
+from foldline.cli import views, words
 from foldline.cli.output import Output
 from foldline.cli.views import RunView
 
@@ -51,7 +51,7 @@ class Progress:
         """This happened; on a terminal the picture tells it already."""
         if self._live is None and type_ not in _QUIET:
             subject = f"{data['step']}: " if data.get("step") and type_ != "RunFailed" else ""
-            self._out.say(f"{views.clock_time(time)}  {subject}{views.describe(type_, data)}")
+            self._out.say(f"{views.clock_time(time)}  {subject}{words.describe(type_, data)}")
 
     def log(self, step: str, text: str) -> None:
         """A step wrote a line; on a terminal it scrolls by above the picture."""

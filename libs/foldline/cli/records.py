@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from foldline.chassis.clock import SystemClock
-from foldline.cli import failures, options, views
+from foldline.cli import failures, options, views, words
 from foldline.cli.output import Output
 from foldline.domain.errors import FoldlineError, Kind
 
@@ -76,7 +76,7 @@ def history(session: options.Session, run: str, follow: bool) -> int:
                 views.clock_time(event["time"]),
                 event["type"],
                 event["data"].get("step", ""),
-                views.describe(event["type"], event["data"]),
+                words.describe(event["type"], event["data"]),
             )
             for event in events
         ],
@@ -180,7 +180,7 @@ def _row(step: views.StepView) -> tuple[str, ...]:
 
 def _line(event: dict[str, Any]) -> str:
     step = event["data"].get("step", "")
-    return f"{event['type']} {step + ': ' if step else ''}{views.describe(event['type'], event['data'])}"
+    return f"{event['type']} {step + ': ' if step else ''}{words.describe(event['type'], event['data'])}"
 
 
 async def _whole_id(client: Client, run: str) -> str:

@@ -79,7 +79,7 @@ def stop(session: options.Session, run: str, reason: str) -> None:
 
     async def action(client: Client) -> str:
         run_id = (await client.runs.get(run)).run.run_id
-        await client.runs.stop(run_id, reason)
+        await client.operations.stop(run_id, reason)
         return run_id
 
     run_id = session.ask(action)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -88,59 +88,6 @@ def of_messages(run: pb.Run, steps: Iterable[pb.RunStep], before: RunView | None
     view = msgspec.convert(messages.to_dict(run), RunView)
     view.steps = known
     return view
-
-
-def describe(type_: str, data: Mapping[str, Any]) -> str:
-    """An event in a few words, without the step's name."""
-    attempt = data.get("attempt", 0)
-    match type_:
-        case "RunCreated":
-            return f"run of {data.get('workflow')} created"
-        case "ConditionDecided":
-            answer = "yes" if data.get("result") else "no"
-            return f"decided: {answer} ({data.get('explanation', '')})"
-        case "StepSkipped":
-            return f"skipped ({data.get('reason')}: {data.get('because', '')})"
-        case "StepScheduled":
-            return f"attempt {attempt} given to {data.get('executor')}"
-        case "AttemptStarted":
-            return f"attempt {attempt} started"
-        case "AttemptSucceeded":
-            return f"completed in {seconds(data.get('seconds', 0.0))}"
-        case "AttemptFailed":
-            return f"attempt {attempt} failed: {_failure(data)}"
-        case "RetryScheduled":
-            return f"attempt {attempt} from {data.get('at')}"
-        case "StepFailed":
-            return f"failed: {_failure(data)}"
-        case "StepStopped":
-            return "stopped"
-        case "ReportIgnored":
-            return (
-                f"late report ({data.get('report')}) of attempt {attempt} ignored: {data.get('reason', '')}"
-            )
-        case _:
-            return _describe_run(type_, data)
-
-
-def _describe_run(type_: str, data: Mapping[str, Any]) -> str:
-    match type_:
-        case "RunStopRequested":
-            reason = data.get("reason", "")
-            return f"stop asked for{f': {reason}' if reason else ''}"
-        case "RunCompleted":
-            return "run completed"
-        case "RunFailed":
-            return f"run failed: {_failure(data)}"
-        case "RunStopped":
-            return "run stopped"
-        case _:
-            return type_
-
-
-def _failure(data: Mapping[str, Any]) -> str:
-    failure = data.get("failure") or {}
-    return f"{failure.get('message', '')} ({failure.get('reason', '')})"
 
 
 def artifact(found: Artifact) -> str:

@@ -17,8 +17,10 @@ from foldline.chassis import channels
 from foldline.sdk.access import Workspaces
 from foldline.sdk.catalog import Gallery, Workflows
 from foldline.sdk.context import DEFAULT_WORKSPACE, Connection
+from foldline.sdk.operations import Operations
 from foldline.sdk.runs import Records, Runs
 from foldline.sdk.starters import Schedules, Triggers
+from foldline.sdk.waits import Waits
 
 
 class Client:
@@ -27,6 +29,8 @@ class Client:
     workflows: Workflows
     gallery: Gallery
     runs: Runs
+    operations: Operations
+    waits: Waits
     records: Records
     schedules: Schedules
     triggers: Triggers
@@ -47,6 +51,8 @@ class Client:
         self.workflows = Workflows(channel, self.workspace)
         self.gallery = Gallery(channel, self.workspace)
         self.runs = Runs(channel, self.workspace)
+        self.operations = Operations(channel, self.workspace)
+        self.waits = Waits(channel, self.workspace)
         self.records = Records(channel, self.workspace)
         self.schedules = Schedules(channel, self.workspace)
         self.triggers = Triggers(channel, self.workspace)

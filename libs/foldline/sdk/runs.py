@@ -11,11 +11,12 @@ import grpc
 from foldline.api.event.v1.artifact_pb2 import Artifact
 from foldline.api.recorder.v1 import recorder_service_pb2 as pb
 from foldline.api.recorder.v1.recorder_service_pb2_grpc import RecorderServiceStub
-from foldline.api.scheduler.v1.scheduler_service_pb2 import StartRunRequest, StopRunRequest
+from foldline.api.scheduler.v1 import scheduler_service_pb2 as commands
 from foldline.api.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.spec import Json
 from foldline.sdk.calls import ask, stream
+from foldline.sdk.changes import Change, Part
 from foldline.wire import messages
 
 PATIENCE_SECONDS = 60.0
@@ -25,7 +26,7 @@ _PAUSES = (0.2, 0.5, 1.0, 2.0)
 
 
 class Runs:
-    """Start, stop and watch runs of one workspace."""
+    """Runs of one workspace. Commands want whole ids; questions take unique beginnings, too."""
 
     def __init__(self, channel: grpc.aio.Channel, workspace: str) -> None:
         self._scheduler = SchedulerServiceStub(channel)
@@ -33,28 +34,56 @@ class Runs:
         self._workspace = workspace
 
     async def start(
-        self, workflow: str, values: Mapping[str, Json] | None = None, *, request_id: str = ""
+        self,
+        workflow: str,
+        values: Mapping[str, Json] | None = None,
+        *,
+        request_id: str = "",
+        part: Part | None = None,
+        cache: str = "",
+        priority: int = 0,
     ) -> str:
-        """Start a run with the saved configuration and `values` over it; the run's id."""
-        request = StartRunRequest(
+        """Start a run with the saved configuration and `values` over it; the run's id.
+
+        `part` says which steps run, all without it. `cache` is "" (as declared), "off", "read_only" or
+        "refresh".
+        """
+        request = commands.StartRunRequest(
             workspace=self._workspace,
             workflow=workflow,
             values=messages.to_struct(values or {}),
             request_id=request_id,
+            selection=None if part is None else part.message(),
+            cache=cache,
+            priority=priority,
         )
         return (await ask(self._scheduler.StartRun, request)).run_id
 
-    async def stop(self, run_id: str, reason: str = "") -> None:
-        request = StopRunRequest(workspace=self._workspace, run_id=run_id, reason=reason)
-        await ask(self._scheduler.StopRun, request)
+    async def plan_fork(self, run_id: str, change: Change) -> list[commands.PlannedStep]:
+        """What a new run made from this one would do, step by step; nothing is started."""
+        request = commands.PlanForkRequest(workspace=self._workspace, run_id=run_id, fork=change.message())
+        return list((await ask(self._scheduler.PlanFork, request)).steps)
+
+    async def fork(self, run_id: str, change: Change, *, request_id: str = "", priority: int = 0) -> str:
+        """Make a new run from an earlier one, which stays as it is; the new run's id."""
+        request = commands.ForkRunRequest(
+            workspace=self._workspace,
+            run_id=run_id,
+            fork=change.message(),
+            request_id=request_id,
+            priority=priority,
+        )
+        return (await ask(self._scheduler.ForkRun, request)).run_id
 
     async def get(self, run_id: str) -> pb.GetRunResponse:
         """A run by its id or a unique beginning of it."""
         request = pb.GetRunRequest(workspace=self._workspace, run_id=run_id)
         return await ask(self._recorder.GetRun, request)
 
-    async def list(self, *, workflow: str = "", status: str = "", limit: int = 50) -> list[pb.Run]:
-        """The newest runs, newest first."""
+    async def list(
+        self, *, workflow: str = "", status: str = "", inside: str = "", limit: int = 50
+    ) -> list[pb.Run]:
+        """The newest runs that somebody started, or those inside steps of the run `inside`; newest first."""
         found: list[pb.Run] = []
         token = ""
         while len(found) < limit:
@@ -64,6 +93,7 @@ class Runs:
                 status=status,
                 page_size=min(limit - len(found), 500),
                 page_token=token,
+                parent_run_id=inside,
             )
             page = await ask(self._recorder.ListRuns, request)
             found.extend(page.runs)
@@ -98,7 +128,7 @@ class Runs:
 
 
 class Records:
-    """What is known of runs: history, replay, logs, artifacts."""
+    """Records of the runs of one workspace."""
 
     def __init__(self, channel: grpc.aio.Channel, workspace: str) -> None:
         self._recorder = RecorderServiceStub(channel)

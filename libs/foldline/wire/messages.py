@@ -64,6 +64,13 @@ def from_struct(message: ProtoStruct) -> dict[str, Any]:
     return {key: _read_value(value) for key, value in sorted(message.fields.items())}
 
 
+def to_value(value: Any) -> Value:
+    """A google.protobuf.Value of a JSON value."""
+    message = Value()
+    _fill_value(message, value)
+    return message
+
+
 def from_value(message: Value) -> Any:
     """The JSON value behind a google.protobuf.Value; None for one that is not set."""
     return _read_value(message)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 
+import msgspec
+from msgspec import UNSET
+
 from foldline.api.event.v1.artifact_pb2 import Artifact as ArtifactMessage
 from foldline.api.recorder.v1.recorder_service_pb2 import ReadArtifactResponse
 from foldline.artifacts.port import (
@@ -15,6 +18,7 @@ from foldline.artifacts.port import (
 )
 from foldline.domain.artifacts import Artifact
 from foldline.domain.errors import FoldlineError, Kind
+from foldline.domain.releases import digest
 from foldline.wire import messages
 from foldline_recorder.records import Record
 
@@ -38,14 +42,30 @@ def output_of(record: Record, step: str, output: str) -> Artifact:
 
 
 async def read(store: ArtifactStore, artifact: Artifact) -> AsyncGenerator[ReadArtifactResponse, None]:
-    """What it is, then its bytes. A content that is not what the digest names ends with an error."""
+    """What it is, then its bytes. A content that is not what the digest names ends with an error.
+
+    Of what the platform itself came by (answers, short lists) the bytes are in the event alone.
+    """
+    inline = _inline(artifact)
     with translated():
-        if not await store.exists(artifact.digest):
+        if inline is None and not await store.exists(artifact.digest):
             raise ArtifactMissingError(artifact.digest, f"{artifact.digest} is not in the artifact store")
     yield ReadArtifactResponse(artifact=messages.to_message(artifact, ArtifactMessage))
+    if inline is not None:
+        for start in range(0, len(inline), CHUNK_BYTES):
+            yield ReadArtifactResponse(chunk=inline[start : start + CHUNK_BYTES])
+        return
     with translated():
         async for piece in _pieces(store, artifact.digest):
             yield ReadArtifactResponse(chunk=piece)
+
+
+def _inline(artifact: Artifact) -> bytes | None:
+    """The bytes of a value that travels in the event, where they are exactly what the digest names."""
+    if artifact.value is UNSET:
+        return None
+    content = msgspec.json.encode(artifact.value)
+    return content if digest(content) == artifact.digest else None
 
 
 async def _pieces(store: ArtifactStore, digest: str) -> AsyncIterator[bytes]:

@@ -38,7 +38,11 @@ class Finder:
         return run_id
 
     async def _run_id(self, workspace: str, text: str) -> str:
-        text = text.lower()
+        """A run inside a step is named by the started run that it is a part of, and its place in that."""
+        started, dot, place = text.partition(".")
+        return await self._started(workspace, started.lower()) + dot + place
+
+    async def _started(self, workspace: str, text: str) -> str:
         if _WHOLE.fullmatch(text):
             return text
         if len(text) < SHORTEST:

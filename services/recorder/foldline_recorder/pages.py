@@ -14,6 +14,7 @@ from foldline_recorder.projections.runs import Listed
 
 RUNS_DEFAULT = 50
 RUNS_LARGEST = 500
+TODOS_DEFAULT = 50
 PARKED_DEFAULT = 50
 PARKED_LARGEST = 500
 

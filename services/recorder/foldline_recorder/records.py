@@ -25,6 +25,9 @@ from foldline_recorder.streams import run_id_of, run_stream
 
 PAGE = 1000
 
+STEP_BYTES = 1024
+"""What a step of a state costs besides its events: a map's child has many steps behind few events."""
+
 
 class Record(Struct, frozen=True, kw_only=True):
     """The state of a run, with what is known of it besides."""
@@ -32,7 +35,7 @@ class Record(Struct, frozen=True, kw_only=True):
     state: run.RunState
     place: Position  # of RunCreated in the global order
     started_by: str
-    size: int  # bytes of the events folded
+    size: int  # bytes of the events folded, and of the steps
 
     @property
     def version(self) -> int:
@@ -77,7 +80,8 @@ def _fold_one(record: Record | None, recorded: Recorded) -> Record:
     state = evolve(None if record is None else record.state, cast("RunEvent", event), recorded.time)
     if record is None:
         actor = facts.meta_of(recorded).actor
-        return Record(state=state, place=recorded.position, started_by=actor, size=len(recorded.payload))
+        size = len(recorded.payload) + STEP_BYTES * len(state.steps)
+        return Record(state=state, place=recorded.position, started_by=actor, size=size)
     return Record(
         state=state,
         place=record.place,

@@ -14,19 +14,13 @@ from foldline.api.workflow.v1.workflow_pb2 import Graph as GraphMessage
 from foldline.artifacts.port import ArtifactStore
 from foldline.bus.port import Bus
 from foldline.wire import messages
-from foldline_recorder import contents, history, pages
+from foldline_recorder import contents, history, pages, todos
+from foldline_recorder.events import event_message, event_messages
 from foldline_recorder.finder import Finder
 from foldline_recorder.logs import Logs
 from foldline_recorder.projections.runs import Runs
 from foldline_recorder.records import Records
-from foldline_recorder.views import (
-    STEPS_BYTES,
-    event_message,
-    event_messages,
-    run_message,
-    slim_steps,
-    step_messages,
-)
+from foldline_recorder.views import run_message, step_messages
 from foldline_recorder.watch import Watches
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -53,12 +47,11 @@ class RecorderServicer(RecorderServiceServicer):
     ) -> pb.GetRunResponse:
         del context
         record = await self._parts.finder.record(request.workspace, request.run_id)
-        steps = step_messages(record.state.steps)
-        slim_steps(steps, STEPS_BYTES)
         return pb.GetRunResponse(
             run=run_message(record),
-            steps=steps,
-            graph=messages.to_message(record.state.created.graph, GraphMessage),
+            steps=step_messages(record, record.state.steps),
+            # Of a map's child: with the steps of all its items.
+            graph=messages.to_message(record.state.plan.graph, GraphMessage),
         )
 
     async def ListRuns(  # noqa: N802 - the name in the proto
@@ -70,6 +63,7 @@ class RecorderServicer(RecorderServiceServicer):
             request.workspace,
             workflow=request.workflow,
             status=pages.status(request.status),
+            parent=await self._parent(request),
             behind=pages.behind(request.page_token),
             limit=size + 1,
         )
@@ -96,8 +90,7 @@ class RecorderServicer(RecorderServiceServicer):
         del context
         run_id = await self._parts.finder.run_id(request.workspace, request.run_id)
         record, event = await history.replay(self._parts.records, run_id, request.version)
-        steps = step_messages(record.state.steps)
-        slim_steps(steps, STEPS_BYTES)
+        steps = step_messages(record, record.state.steps)
         return pb.ReplayRunResponse(run=run_message(record), steps=steps, event=event_message(event))
 
     async def WatchRun(  # noqa: N802 - the name in the proto
@@ -135,6 +128,14 @@ class RecorderServicer(RecorderServiceServicer):
             async for answer in answers:
                 yield answer
 
+    async def ListTodos(  # noqa: N802 - the name in the proto
+        self, request: pb.ListTodosRequest, context: Context
+    ) -> pb.ListTodosResponse:
+        del context
+        size = pages.size(request.page_size, default=pages.TODOS_DEFAULT, largest=todos.LARGEST)
+        found = await self._parts.runs.todos(request.workspace, limit=size)
+        return pb.ListTodosResponse(todos=[messages.to_message(one, pb.Todo) for one in found])
+
     async def ListParkedMessages(  # noqa: N802 - the name in the proto
         self, request: pb.ListParkedMessagesRequest, context: Context
     ) -> pb.ListParkedMessagesResponse:
@@ -142,3 +143,9 @@ class RecorderServicer(RecorderServiceServicer):
         size = pages.size(request.page_size, default=pages.PARKED_DEFAULT, largest=pages.PARKED_LARGEST)
         parked = await self._parts.bus.parked(size)
         return pages.parked_page(parked)
+
+    async def _parent(self, request: pb.ListRunsRequest) -> str:
+        """The whole id of the run whose inner runs are meant; "" for runs that somebody started."""
+        if not request.parent_run_id:
+            return ""
+        return await self._parts.finder.run_id(request.workspace, request.parent_run_id)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
-import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from foldline.api.event.v1.recorded_pb2 import RecordedEvent
 from foldline.api.recorder.v1 import recorder_service_pb2 as pb
 from foldline.domain.artifacts import Artifact
 from foldline.domain.failures import Failure
-from foldline.domain.run import AttemptState, StepState
+from foldline.domain.inner import child_id
+from foldline.domain.relations import Origin, Parent
+from foldline.domain.run import AttemptState, RunState, StepState
 from foldline.domain.spec import Json
-from foldline.eventstore.port import Recorded
 from foldline.wire import messages
 from foldline_recorder.records import Record
 
@@ -27,9 +25,7 @@ BRIEF_VALUE_BYTES = 1024
 STEPS_BYTES = 16 * 1024 * 1024
 """Larger answers come without the long values of outputs."""
 
-EVENTS_AT_ONCE = 200
-
-_json = msgspec.json.Decoder()
+CHILDREN_SHOWN = 100
 
 
 class RunView(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,6 +43,9 @@ class RunView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     started_by: str = ""
     create_time: datetime
     end_time: datetime | None = None
+    parent: Parent | UnsetType = UNSET
+    origin: Origin | UnsetType = UNSET
+    priority: int = 0
 
 
 class AttemptView(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -60,6 +59,19 @@ class AttemptView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_rss_bytes: int = 0
     log_lines: int = 0
     reads: tuple[str, ...] = ()
+    fraction: float = 0.0
+    message: str = ""
+    checkpoint: Artifact | None = None
+
+
+class ChildrenView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    total: int = 0
+    started: int = 0
+    open: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    run_ids: tuple[str, ...] = ()
+    items: int = 0
 
 
 class RunStepView(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,6 +84,11 @@ class RunStepView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure: Failure | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
+    metrics: dict[str, float] = {}
+    children: ChildrenView | None = None
+    reused_from: str = ""
+    asked: tuple[str, ...] = ()
+    deadline: datetime | None = None
 
 
 def view_run(record: Record) -> RunView:
@@ -85,7 +102,7 @@ def view_run(record: Record) -> RunView:
         release=created.release,
         region=created.region,
         status=state.status,
-        parameters=created.parameters,
+        parameters=_parameters(state),
         version=state.version,
         step_counts=dict(sorted(counts.items())),
         failure=state.failure,
@@ -93,10 +110,26 @@ def view_run(record: Record) -> RunView:
         started_by=record.started_by,
         create_time=state.created_at,
         end_time=state.ended_at,
+        parent=created.parent,
+        origin=created.origin,
+        priority=created.priority,
     )
 
 
-def view_step(step: StepState) -> RunStepView:
+def _parameters(state: RunState) -> dict[str, Json]:
+    """As they count now. The items of a map's child are its input, and too many to be shown."""
+    created = state.created
+    if not created.items:
+        return state.parameters
+    declared = {one.name for one in created.graph.parameters}
+    return {
+        name: value
+        for name, value in state.parameters.items()
+        if name in created.parameters or name in declared
+    }
+
+
+def view_step(run_id: str, step: StepState) -> RunStepView:
     return RunStepView(
         name=step.name,
         kind=step.kind,
@@ -107,6 +140,29 @@ def view_step(step: StepState) -> RunStepView:
         failure=step.failure,
         start_time=step.started_at,
         end_time=step.ended_at,
+        metrics=step.metrics,
+        children=_view_children(run_id, step),
+        reused_from=step.reused_from,
+        asked=step.asked,
+        deadline=step.deadline,
+    )
+
+
+def _view_children(run_id: str, step: StepState) -> ChildrenView | None:
+    """Of the newest attempt. Their ids follow from the step's, so none has to be remembered."""
+    children = step.children
+    if children is None:
+        return None
+    attempt = step.attempts[-1].number
+    newest = range(children.started - 1, max(-1, children.started - 1 - CHILDREN_SHOWN), -1)
+    return ChildrenView(
+        total=len(children.sizes) or children.started,
+        started=children.started,
+        open=len(children.open),
+        succeeded=children.succeeded,
+        failed=children.failed,
+        run_ids=tuple(child_id(run_id, step.name, attempt, index) for index in newest),
+        items=sum(children.sizes),
     )
 
 
@@ -122,6 +178,9 @@ def _view_attempt(attempt: AttemptState) -> AttemptView:
         max_rss_bytes=attempt.max_rss_bytes,
         log_lines=attempt.log_lines,
         reads=attempt.reads,
+        fraction=attempt.fraction,
+        message=attempt.message,
+        checkpoint=attempt.checkpoint,
     )
 
 
@@ -139,37 +198,11 @@ def run_message(record: Record) -> pb.Run:
     return messages.to_message(view_run(record), pb.Run)
 
 
-def step_messages(steps: Iterable[StepState]) -> list[pb.RunStep]:
-    return [messages.to_message(view_step(step), pb.RunStep) for step in steps]
-
-
-def event_message(recorded: Recorded) -> RecordedEvent:
-    message = RecordedEvent(
-        position=str(recorded.position),
-        stream=recorded.stream,
-        version=recorded.version,
-        id=recorded.id,
-        type=recorded.type,
-        payload_json=recorded.payload,
-        meta_json=recorded.meta,
-        hash=recorded.hash.hex(),
-    )
-    message.time.FromDatetime(recorded.time)
-    try:
-        data = _json.decode(recorded.payload)
-    except msgspec.DecodeError:
-        return message  # somebody edited it; the verdict on the chain says so
-    if isinstance(data, dict):
-        message.data.CopyFrom(messages.to_struct(data))
-    return message
-
-
-async def event_messages(events: Sequence[Recorded]) -> list[RecordedEvent]:
-    """Of a long history; lets others have their turn now and then."""
-    found: list[RecordedEvent] = []
-    for start in range(0, len(events), EVENTS_AT_ONCE):
-        found += map(event_message, events[start : start + EVENTS_AT_ONCE])
-        await asyncio.sleep(0)
+def step_messages(record: Record, steps: Iterable[StepState]) -> list[pb.RunStep]:
+    """Steps of the record's run, as many as may be asked for."""
+    run_id = record.state.created.run_id
+    found = [messages.to_message(view_step(run_id, step), pb.RunStep) for step in steps]
+    slim_steps(found, STEPS_BYTES)
     return found
 
 

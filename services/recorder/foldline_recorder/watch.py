@@ -1,4 +1,5 @@
-"""Live watches: the whole state first, then what changed, until the run has ended.
+"""Live watches: the whole state first, then what changed, until the run has ended. A run that is opened again
+may be watched again.
 
 Each message is the state as of its last event, so whoever loses the connection goes on from the version that
 he saw last. However many watch a run, what changed is put together once.
@@ -14,9 +15,10 @@ from foldline.api.recorder.v1.recorder_service_pb2 import WatchRunResponse
 from foldline.domain.run import RunState, StepState
 from foldline.eventstore.port import Recorded
 from foldline_recorder.broadcast import TAIL_BYTES, TAIL_EVENTS, Broadcast, Topic
+from foldline_recorder.events import event_message
 from foldline_recorder.records import Record, Records, fold_on
 from foldline_recorder.streams import run_stream
-from foldline_recorder.views import STEPS_BYTES, event_message, run_message, slim_steps, step_messages
+from foldline_recorder.views import run_message, step_messages
 
 
 class _Update(NamedTuple):
@@ -100,8 +102,8 @@ def _changed(old: RunState, new: RunState) -> list[StepState]:
 
 
 def _message(record: Record, steps: Sequence[StepState], events: Sequence[Recorded]) -> WatchRunResponse:
-    shown = step_messages(steps)
-    slim_steps(shown, STEPS_BYTES)
     return WatchRunResponse(
-        run=run_message(record), steps=shown, events=[event_message(event) for event in events]
+        run=run_message(record),
+        steps=step_messages(record, steps),
+        events=[event_message(event) for event in events],
     )

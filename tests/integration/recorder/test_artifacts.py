@@ -5,11 +5,17 @@ from __future__ import annotations
 import grpc
 from tests.integration.recorder.desk import Desk, read_all, refused
 from tests.integration.recorder.stories import Story
+from tests.integration.recorder.worlds import Tale, wait
 from tests.unit.domain.graphs import report
+from tests.unit.domain.test_forms import graph, map_step
 
 from foldline.api.recorder.v1 import recorder_service_pb2 as pb
+from foldline.domain import lists
 from foldline.domain.artifacts import Artifact
-from foldline.domain.commands import ReceiveReport
+from foldline.domain.commands import Answer, AnswerWait, ReceiveReport
+from foldline.domain.releases import digest
+from foldline.domain.spec import Binding
+from foldline.wire import messages
 
 
 def ask(story: Story, step: str = "a", output: str = "output") -> pb.ReadArtifactRequest:
@@ -66,3 +72,50 @@ async def test_content_that_was_changed_in_the_store_is_never_passed_off_as_whol
     story = await with_output(desk, Artifact(digest=digest, type="file", encoding="file"))
 
     await refused(read_all(desk.stub.ReadArtifact(ask(story))), grpc.StatusCode.INTERNAL)
+
+
+async def read(desk: Desk, run_id: str, step: str, output: str) -> tuple[Artifact, bytes]:
+    request = pb.ReadArtifactRequest(workspace="lab", run_id=run_id, step=step, output=output)
+    answers = await read_all(desk.stub.ReadArtifact(request))
+    artifact = messages.from_message(answers[0].artifact, Artifact)
+    return artifact, b"".join(answer.chunk for answer in answers)
+
+
+async def test_a_persons_answer_is_read_although_only_the_event_has_it(desk: Desk) -> None:
+    tale = await Tale(desk.store, graph(wait("release", "approve"))).tell()
+    await tale.command(AnswerWait("release", Answer(approved=True), "ada"))
+
+    artifact, content = await read(desk, tale.run_id, "release", "by")
+
+    assert content == b'"ada"'
+    assert (digest(content), len(content)) == (artifact.digest, artifact.size_bytes)
+
+
+async def test_a_short_list_is_read_as_the_array_of_what_is_in_it(desk: Desk) -> None:
+    tale = await Tale(desk.store, graph(map_step(Binding(value=[1, 2, 3])))).run()
+
+    artifact, content = await read(desk, tale.run_id, "each", "output")
+
+    assert digest(content) == artifact.digest
+    assert [entry and entry.value for entry in lists.entries(content)] == [2, 4, 6]
+
+
+async def test_a_list_of_lists_is_read_from_the_store(desk: Desk) -> None:
+    tale = await Tale(desk.store, graph(map_step(Binding(value=list(range(250)))))).run()
+    for content in tale.world.contents.values():
+        await desk.artifacts.put_bytes(content)
+
+    artifact, content = await read(desk, tale.run_id, "each", "output")
+
+    assert artifact.encoding == "lists"
+    assert [entry and entry.encoding for entry in lists.entries(content)] == ["list"] * 3
+
+
+async def test_a_value_that_is_not_what_its_digest_names_is_not_passed_off_as_the_content(desk: Desk) -> None:
+    story = await with_output(
+        desk, Artifact(digest="sha256:" + "1" * 64, type="json", encoding="json", size_bytes=1, value=1)
+    )
+
+    message = await refused(read_all(desk.stub.ReadArtifact(ask(story))), grpc.StatusCode.NOT_FOUND)
+
+    assert message.endswith("is not in the artifact store")

@@ -9,12 +9,15 @@ import asyncpg
 import pytest
 from tests.integration.recorder.desk import Desk, open_desk
 from tests.integration.recorder.stories import Story
+from tests.integration.recorder.worlds import Tale, wait
 from tests.servers import owners
 from tests.unit.domain.graphs import failure
+from tests.unit.domain.test_forms import graph, map_step
 from tests.waiting import until
 
 from foldline.chassis.lifecycle import Lifecycle
 from foldline.chassis.settings import Secret
+from foldline.domain.spec import Binding
 from foldline.pg import migrate
 from foldline_recorder import app
 from foldline_recorder.settings import Settings
@@ -53,11 +56,12 @@ async def play(desk: Desk) -> None:
     third = Story(desk.store)
     third.game.schedule()
     await third.tell_at_once()
+    await Tale(desk.store, graph(map_step(Binding(value=[1, 2])), wait("yes", "approve"))).run()
 
 
 async def all_is_listed(database: str) -> None:
     statuses = [row["status"] for row in await dump(database) if "status" in row]
-    assert sorted(statuses) == ["completed", "created", "failed", "running"]
+    assert sorted(statuses) == ["completed", "completed", "created", "failed", "running", "running"]
 
 
 async def test_a_dropped_schema_comes_back_the_same(database: str, nats_server: str, tmp_path: Path) -> None:
@@ -86,7 +90,7 @@ async def test_a_recorder_without_its_schema_refuses_to_start(
     )
 
     with pytest.raises(
-        migrate.MigrationError, match=r"schema recorder lacks 0001_runs\.sql: run `foldline migrate`"
+        migrate.MigrationError, match=r"schema recorder lacks 0001_runs\.sql, .*: run `foldline migrate`"
     ):
         await app.open_and_serve(settings, Lifecycle())
 

@@ -113,7 +113,8 @@ async def test_a_status_that_no_run_can_have_is_refused(desk: Desk) -> None:
     request = pb.ListRunsRequest(workspace="lab", status="done")
 
     assert await refused(desk.stub.ListRuns(request), grpc.StatusCode.INVALID_ARGUMENT) == (
-        "'done' is no status of a run; there are created, running, stopping, completed, failed, stopped"
+        "'done' is no status of a run; there are created, running, paused, stopping, ending, "
+        "completed, failed, stopped"
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
-from foldline.cli import render, views
+from foldline.cli import render, views, words
 from foldline.cli.output import Output
 from foldline.cli.views import RunView, StepView
 from foldline.domain.artifacts import Artifact
@@ -23,10 +23,27 @@ def after(seconds: float) -> datetime:
 
 @pytest.mark.parametrize("type_", [event.__name__ for event in get_args(RunEvent)])
 def test_every_event_of_a_run_has_words(type_: str) -> None:
-    words = views.describe(type_, {"step": "a", "attempt": 1, "failure": {"message": "m", "reason": "R"}})
+    told = words.describe(type_, {"step": "a", "attempt": 1, "failure": {"message": "m", "reason": "R"}})
 
-    assert words
-    assert words != type_
+    assert told
+    assert told != type_
+
+
+@pytest.mark.parametrize(
+    ("type_", "data", "text"),
+    [
+        ("WaitAnswered", {"outputs": {"approved": {"value": True}}}, "answered: approved=true"),
+        ("StepExpanded", {"attempt": 1, "sizes": [100, 20]}, "attempt 1 began: 120 items in 2 runs"),
+        ("AttemptProgressed", {"fraction": 0.5, "message": "epoch 5"}, "50%: epoch 5"),
+        ("RunStopRequested", {"forced": True, "reason": "now"}, "stop by force asked for: now"),
+        ("RunPaused", {}, "paused"),
+        ("StepSkipped", {"reason": "unselected"}, "skipped (unselected)"),
+        ("RunCreated", {"parent": {"run_id": "r", "step": "s"}}, "run inside step s of run r created"),
+        ("Unheard", {}, "Unheard"),
+    ],
+)
+def test_an_event_is_told_with_what_matters_in_it(type_: str, data: dict[str, Any], text: str) -> None:
+    assert words.describe(type_, data) == text
 
 
 @pytest.mark.parametrize(

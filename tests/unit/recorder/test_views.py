@@ -11,13 +11,19 @@ from tests.unit.recorder.test_broadcast import event
 from foldline.api.recorder.v1 import recorder_service_pb2 as pb
 from foldline.domain.artifacts import Artifact
 from foldline.eventstore.port import Position
-from foldline_recorder import views
+from foldline_recorder import events, todos, views
 from foldline_recorder.records import Record
 
 
 @pytest.mark.parametrize(
     ("struct", "message"),
-    [(views.RunView, pb.Run), (views.RunStepView, pb.RunStep), (views.AttemptView, pb.Attempt)],
+    [
+        (views.RunView, pb.Run),
+        (views.RunStepView, pb.RunStep),
+        (views.AttemptView, pb.Attempt),
+        (views.ChildrenView, pb.Children),
+        (todos.TodoView, pb.Todo),
+    ],
 )
 def test_a_view_has_the_fields_of_its_message(struct: type[msgspec.Struct], message: type[Message]) -> None:
     declared = [field.name for field in msgspec.structs.fields(struct)]
@@ -69,7 +75,7 @@ def test_steps_that_are_too_large_together_lose_their_long_values_and_nothing_el
 
 @pytest.mark.parametrize(("payload", "data"), [('{"step":"a"}', {"step": "a"}), ("{", {}), ("[1]", {})])
 def test_an_event_shows_its_payload_even_where_it_cannot_be_read(payload: str, data: dict[str, str]) -> None:
-    shown = views.event_message(event(3, payload))
+    shown = events.event_message(event(3, payload))
 
     assert shown.payload_json == payload
     assert dict(shown.data) == data

@@ -260,15 +260,19 @@ class Children(google.protobuf.message.Message):
     SUCCEEDED_FIELD_NUMBER: builtins.int
     FAILED_FIELD_NUMBER: builtins.int
     RUN_IDS_FIELD_NUMBER: builtins.int
+    ITEMS_FIELD_NUMBER: builtins.int
     total: builtins.int
+    """Runs that are known to be needed: of a map all, of a repeat those that were started."""
     started: builtins.int
     open: builtins.int
     succeeded: builtins.int
     """map: items; otherwise runs."""
     failed: builtins.int
+    items: builtins.int
+    """map: items in all; otherwise 0."""
     @property
     def run_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The newest ones, at most 100."""
+        """The newest ones, newest first, at most 100. ListRuns has all of them."""
 
     def __init__(
         self,
@@ -279,8 +283,9 @@ class Children(google.protobuf.message.Message):
         succeeded: builtins.int = ...,
         failed: builtins.int = ...,
         run_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        items: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["failed", b"failed", "open", b"open", "run_ids", b"run_ids", "started", b"started", "succeeded", b"succeeded", "total", b"total"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["failed", b"failed", "items", b"items", "open", b"open", "run_ids", b"run_ids", "started", b"started", "succeeded", b"succeeded", "total", b"total"]) -> None: ...
 
 Global___Children: typing_extensions.TypeAlias = Children
 
@@ -354,7 +359,9 @@ class GetRunRequest(google.protobuf.message.Message):
     RUN_ID_FIELD_NUMBER: builtins.int
     workspace: builtins.str
     run_id: builtins.str
-    """Whole id, or a unique beginning of at least 6 characters."""
+    """Whole id, or a unique beginning of at least 6 characters. Of a run inside a step, "<run>.<step>.<attempt>.<index>",
+    the part before the first dot may be shortened so. Every run_id of this service is understood like this.
+    """
     def __init__(
         self,
         *,

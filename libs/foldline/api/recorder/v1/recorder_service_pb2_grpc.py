@@ -126,7 +126,8 @@ class RecorderServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ReadArtifact(self, request, context):
-        """Content of an artifact that the run produced, in chunks.
+        """Content of an artifact that the run produced, in chunks. Of a list (encodings "list" and "lists"): the JSON
+        array of the artifacts in it, or of the lists in it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -268,7 +268,9 @@ class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderSe
     """Log of one attempt from a line on; with follow until the attempt has ended."""
 
     ReadArtifact: _RecorderServiceReadArtifactType
-    """Content of an artifact that the run produced, in chunks."""
+    """Content of an artifact that the run produced, in chunks. Of a list (encodings "list" and "lists"): the JSON
+    array of the artifacts in it, or of the lists in it.
+    """
 
     ListTodos: _RecorderServiceListTodosType
     """Steps of the workspace that wait for a person: answers, parameters, held steps. Oldest first."""
@@ -369,7 +371,9 @@ class RecorderServiceServicer(metaclass=abc.ABCMeta):
         request: foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactResponse], collections.abc.AsyncIterator[foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactResponse]]:
-        """Content of an artifact that the run produced, in chunks."""
+        """Content of an artifact that the run produced, in chunks. Of a list (encodings "list" and "lists"): the JSON
+        array of the artifacts in it, or of the lists in it.
+        """
 
     @abc.abstractmethod
     def ListTodos(
