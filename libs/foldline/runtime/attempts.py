@@ -48,7 +48,7 @@ class Attempt:
         self.job.folder.mkdir(parents=True)
 
     def _order_sheet(self) -> dict[str, Any]:
-        inputs = {name: dataclasses.asdict(given) for name, given in self.job.inputs.items()}
+        inputs = {name: given.fields() for name, given in self.job.inputs.items()}
         return {
             "function": self.job.function,
             "inputs": inputs,

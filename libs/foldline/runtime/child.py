@@ -124,10 +124,9 @@ def _find(module: str, name: str) -> Callable[..., Any]:
 def _arguments(job: dict[str, Any], reads: list[str]) -> dict[str, Any]:
     arguments = {}
     for name, fields in job["inputs"].items():
-        given = Given(**fields)
+        given = Given.of(fields)
         arguments[name] = codecs.decode(name, given, allow_pickle=job["allow_pickle"])
-        if given.digest:
-            reads.append(given.digest)
+        reads += codecs.reads(given)
     return arguments
 
 

@@ -9,6 +9,9 @@ from typing import Any
 INLINE_LIMIT_BYTES = 64 * 1024
 """JSON outputs up to this size come back as text, everything else as a file."""
 
+LISTS = ("list", "lists")
+"""Encodings of what a map gave: a list of artifacts, and a list of such lists that counts as one."""
+
 DEFAULT_GRACE_SECONDS = 10.0
 TRACEBACK_LIMIT = 16 * 1024
 
@@ -16,6 +19,9 @@ TRACEBACK_LIMIT = 16 * 1024
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """One input, resolved: a JSON value, or (when `file` is set) a file to decode by its encoding.
+
+    Of a list (LISTS) the file or the value holds the artifacts in it; `items` are those of them, and of the lists
+    in it, that have to be read from a file, by digest.
 
     `digest` names the artifact that it is; it is recorded as read once the value was decoded.
     """
@@ -25,6 +31,23 @@ class Given:
     encoding: str = ""
     digest: str = ""
     filename: str = ""
+    items: dict[str, Given] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Given:
+        """From the JSON object that `fields` gave."""
+        items = {digest: cls.of(one) for digest, one in fields.get("items", {}).items()}
+        return cls(**{**fields, "items": items})
+
+    def fields(self) -> dict[str, Any]:
+        """As a JSON object, without what is empty: there may be very many of them. The value is not copied."""
+        found: dict[str, Any] = {"value": self.value} if not self.file else {}
+        for name in ("file", "encoding", "digest", "filename"):
+            if text := getattr(self, name):
+                found[name] = text
+        if self.items:
+            found["items"] = {digest: one.fields() for digest, one in self.items.items()}
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
