@@ -87,8 +87,15 @@ def _take_descriptors(fds: list[int]) -> None:
 
 def _attempt(module: str, job: dict[str, Any], folder: Path, *, result: int) -> int:
     this = os.getpid()
-    context.enter(Facts(**job["facts"]), context.notes())
     reads: list[str] = []
+    checkpoint = job.get("checkpoint")
+    context.enter(Facts(**job["facts"]), context.notes())
+    context.provide(
+        folder=folder,
+        allow_pickle=job["allow_pickle"],
+        checkpoint=None if checkpoint is None else Given.of(checkpoint),
+        reads=reads,
+    )
     outcome: dict[str, Any]
     try:
         function = _find(module, job["function"])

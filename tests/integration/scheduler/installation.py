@@ -20,9 +20,9 @@ from foldline.domain.spec import Graph
 from foldline.eventstore import chain, facts
 from foldline.eventstore.port import Recorded
 from foldline.eventstore.postgres import PostgresEventStore
+from foldline.execution.lists import Lists
 from foldline.pg import connect
 from foldline_scheduler.listener import Listener
-from foldline_scheduler.lists import Lists
 from foldline_scheduler.open_runs import OpenRuns
 from foldline_scheduler.orders import Orders
 from foldline_scheduler.owner import Owner

@@ -14,7 +14,7 @@ from foldline.runtime.codecs.port import Codec, NotStorable, type_name
 from foldline.runtime.failures import StepError, class_name
 from foldline.runtime.jobs import INLINE_LIMIT_BYTES, LISTS, Given, Product
 
-__all__ = ["decode", "encode", "reads"]
+__all__ = ["NotStorable", "decode", "encode", "reads", "type_name", "write"]
 
 _CODECS: tuple[Codec, ...] = (
     arrays.ArrayCodec(),
@@ -34,7 +34,7 @@ _ALSO_TAKES = {"float": ("int",), "json": ("int", "float", "str", "bool")}
 def encode(name: str, value: object, declared: str, target: Path, *, allow_pickle: bool) -> Product:
     """Write output `name` to `target`; small JSON is returned as text. StepError where it cannot be."""
     try:
-        return _encode(value, declared, target, allow_pickle)
+        return write(value, declared, target, allow_pickle=allow_pickle)
     except NotStorable as refusal:
         hint = "" if allow_pickle else "; a step may opt in to pickle by @fl.step(allow_pickle=True)"
         message = f"output {name} is a {type_name(value)} and cannot be stored: {refusal}"
@@ -96,7 +96,8 @@ class _WrongTypeError(Exception):
     pass
 
 
-def _encode(value: object, declared: str, target: Path, allow_pickle: bool) -> Product:
+def write(value: object, declared: str, target: Path, *, allow_pickle: bool) -> Product:
+    """What `encode` does, with the errors of codecs: NotStorable, OSError."""
     codec = next((codec for codec in _CODECS if codec.takes(value)), None)
     try:
         if codec is None:

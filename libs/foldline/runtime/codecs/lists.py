@@ -41,7 +41,7 @@ def digests(given: Given) -> list[str]:
 def _content(given: Given) -> Any:
     content = json.loads(Path(given.file).read_bytes()) if given.file else given.value
     if not isinstance(content, list):
-        raise ValueError("it is no list of artifacts")  # noqa: TRY004 - of what was read, not of an argument
+        raise ValueError("it is no list of artifacts")
     return content
 
 
@@ -72,9 +72,7 @@ def _value(name: str, entry: Any, items: dict[str, Given], decode: Decode) -> ob
 def _given(entry: Any, items: dict[str, Given]) -> Given:
     """The file of an entry; lists in lists bring theirs along."""
     if "value" in entry:
-        return Given(
-            value=entry["value"], encoding=entry["encoding"], digest=entry["digest"], items=items
-        )
+        return Given(value=entry["value"], encoding=entry["encoding"], digest=entry["digest"], items=items)
     found = items[entry["digest"]]
     if entry["encoding"] not in LISTS:
         return found
