@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from foldline.runtime.context import current, log_metric, progress
+    from foldline.runtime.context import checkpoint, current, last_checkpoint, log_metric, progress
     from foldline.sdk.author import (
         Retry,
         all_of,
@@ -31,8 +31,10 @@ __all__ = [
     "__version__",
     "all_of",
     "any_of",
+    "checkpoint",
     "current",
     "is_in",
+    "last_checkpoint",
     "log_metric",
     "not_",
     "otherwise",
@@ -44,9 +46,10 @@ __all__ = [
 ]
 
 _AUTHOR = ("Retry", "all_of", "any_of", "is_in", "not_", "otherwise", "param", "step", "when", "workflow")
+_INSIDE = ("checkpoint", "current", "last_checkpoint", "log_metric", "progress")
 _HOMES = {
     **dict.fromkeys(_AUTHOR, "foldline.sdk.author"),
-    **dict.fromkeys(("current", "log_metric", "progress"), "foldline.runtime.context"),
+    **dict.fromkeys(_INSIDE, "foldline.runtime.context"),
 }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from foldline.domain.run import RunState, as_begun
+from foldline.domain.artifacts import Artifact
+from foldline.domain.run import RunState, StepState, as_begun
 from foldline.domain.values import input_of
 from foldline.domain.work import AttemptKey, Work
 
@@ -28,4 +29,13 @@ def work_for(state: RunState, step: str, partition: int = 0) -> Work:
         timeouts=declared.timeouts,
         resources=declared.resources,
         allow_pickle=declared.allow_pickle,
+        checkpoint=_left_behind(state.step(step)),
     )
+
+
+def _left_behind(step: StepState) -> Artifact | UnsetType:
+    """The checkpoint of the newest attempt that has one."""
+    if len(step.attempts) < 2:
+        return UNSET
+    found = (one.checkpoint for one in reversed(step.attempts) if one.checkpoint is not None)
+    return next(found, UNSET)

@@ -41,6 +41,9 @@ def receive(decision: Decision, command: ReceiveReport) -> None:
             decision.add(_succeeded(report))
             after(decision, step.name)
         case "failed":
+            if report.checkpoint is not UNSET and report.checkpoint != attempt.checkpoint:
+                # The report of it may have been replaced by this one before anybody heard it.
+                decision.add(_progressed(report))
             fail_attempt(decision, _failed(report), command.jitter)
 
 

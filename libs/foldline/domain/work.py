@@ -66,11 +66,13 @@ class Report(Message, frozen=True, kw_only=True):
     fraction: float = 0.0
     message: str = ""
     checkpoint: Artifact | UnsetType = UNSET
+    number: int = 0
 
 
 class ReportAck(Message, frozen=True, kw_only=True):
     key: AttemptKey
     kind: str
+    number: int = 0
 
 
 class Heartbeat(Message, frozen=True, kw_only=True):

@@ -32,15 +32,19 @@ class Attempt:
         self._verdict: StepFailure | None = None
         self._grace = job.grace_seconds
         self._stopping = asyncio.Event()
+        self._forced = asyncio.Event()
         self._order = asyncio.Lock()
+        self._heard = self._since
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._since
 
-    def stop(self, grace_seconds: float | None) -> None:
+    def stop(self, grace_seconds: float | None, *, forced: bool = False) -> None:
         if grace_seconds is not None:
             self._grace = grace_seconds
+        if forced:
+            self._forced.set()
         self._condemn(StepFailure(kind="stopped", reason="STEP_STOPPED", message="the step was stopped"))
 
     def lay_out(self) -> None:
@@ -48,13 +52,14 @@ class Attempt:
         self.job.folder.mkdir(parents=True)
 
     def _order_sheet(self) -> dict[str, Any]:
-        inputs = {name: dataclasses.asdict(given) for name, given in self.job.inputs.items()}
+        inputs = {name: given.fields() for name, given in self.job.inputs.items()}
         return {
             "function": self.job.function,
             "inputs": inputs,
             "outputs": self.job.outputs,
             "allow_pickle": self.job.allow_pickle,
             "facts": dataclasses.asdict(self.job.facts),
+            "checkpoint": None if self.job.checkpoint is None else self.job.checkpoint.fields(),
         }
 
     async def wait_until(
@@ -82,8 +87,9 @@ class Attempt:
         async def sink(lines: Sequence[Line]) -> None:
             async with self._order:
                 await on_lines(lines)
+            self._heard = time.monotonic()
 
-        self._since = time.monotonic()
+        self._since = self._heard = time.monotonic()
         pipes = [Pipe(stream) for stream in STREAMS]
         order, result = sheets.new(self._order_sheet()), sheets.new()
         try:
@@ -115,7 +121,7 @@ class Attempt:
         try:
             async with asyncio.TaskGroup() as tasks:
                 readers = [tasks.create_task(pipe.read(sink)) for pipe in pipes]
-                guard = tasks.create_task(self._guard(parent, child))
+                guard = tasks.create_task(self._guard(parent, child, pipes))
                 await asyncio.shield(child.started)
                 if on_started is not None and child.started.result():
                     on_started()
@@ -130,16 +136,36 @@ class Attempt:
                 await asyncio.wait({child.ended}, timeout=_LAST_LINES_SECONDS)
         return ended
 
-    async def _guard(self, parent: WarmParent, child: Child) -> None:
+    async def _guard(self, parent: WarmParent, child: Child, pipes: Sequence[Pipe]) -> None:
         """Wait for a reason to end the process early; then ask, then insist."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.job.run_seconds or None):
-                await self._stopping.wait()
-        if not self._stopping.is_set():
-            self._condemn(_timed_out(self.job, "it was still running"))
-        await parent.signal(child, signal.SIGTERM)
-        await asyncio.sleep(self._grace)
+        while not self._stopping.is_set():
+            verdict, patience = self._limit(pipes)
+            if verdict is not None and patience <= 0:
+                self._condemn(verdict)
+                break
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if verdict is None else patience):
+                    await self._stopping.wait()
+        if not self._forced.is_set():
+            await parent.signal(child, signal.SIGTERM)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._grace):
+                    await self._forced.wait()
         await parent.signal(child, signal.SIGKILL)
+
+    def _limit(self, pipes: Sequence[Pipe]) -> tuple[StepFailure | None, float]:
+        """Which limit is reached next, and in how many seconds; None when there is none."""
+        now = time.monotonic()
+        limits: list[tuple[float, StepFailure]] = []
+        if self.job.run_seconds:
+            failure = _timed_out(self.job, "it was still running")
+            limits.append((self._since + self.job.run_seconds - now, failure))
+        if self.job.silence_seconds:
+            # While its lines wait for us the step cannot be heard.
+            heard = now if self._order.locked() else max(self._heard, *(pipe.heard for pipe in pipes))
+            limits.append((heard + self.job.silence_seconds - now, _silent(self.job)))
+        seconds, verdict = min(limits, key=lambda limit: limit[0], default=(0.0, None))
+        return verdict, seconds
 
     def _condemn(self, verdict: StepFailure) -> None:
         self._verdict = self._verdict or verdict
@@ -167,6 +193,11 @@ def _product(fields: dict[str, Any]) -> Product:
 def _timed_out(job: Job, state: str) -> StepFailure:
     message = f"{state} after {job.run_seconds:g} s, the step's time limit"
     return StepFailure(kind="timeout", reason="STEP_TIMED_OUT", message=message)
+
+
+def _silent(job: Job) -> StepFailure:
+    message = f"it was silent for {job.silence_seconds:g} s: no output, progress, metric or checkpoint"
+    return StepFailure(kind="timeout", reason="STEP_SILENT", message=message)
 
 
 def _ended_by_itself(status: int) -> StepFailure:

@@ -87,8 +87,15 @@ def _take_descriptors(fds: list[int]) -> None:
 
 def _attempt(module: str, job: dict[str, Any], folder: Path, *, result: int) -> int:
     this = os.getpid()
-    context.enter(Facts(**job["facts"]), context.notes())
     reads: list[str] = []
+    checkpoint = job.get("checkpoint")
+    context.enter(Facts(**job["facts"]), context.notes())
+    context.provide(
+        folder=folder,
+        allow_pickle=job["allow_pickle"],
+        checkpoint=None if checkpoint is None else Given.of(checkpoint),
+        reads=reads,
+    )
     outcome: dict[str, Any]
     try:
         function = _find(module, job["function"])
@@ -124,10 +131,9 @@ def _find(module: str, name: str) -> Callable[..., Any]:
 def _arguments(job: dict[str, Any], reads: list[str]) -> dict[str, Any]:
     arguments = {}
     for name, fields in job["inputs"].items():
-        given = Given(**fields)
+        given = Given.of(fields)
         arguments[name] = codecs.decode(name, given, allow_pickle=job["allow_pickle"])
-        if given.digest:
-            reads.append(given.digest)
+        reads += codecs.reads(given)
     return arguments
 
 

@@ -1,25 +1,45 @@
-"""What a step may ask of the platform and tell it: `fl.current`, `fl.progress`, `fl.log_metric`.
+"""What a step may ask of the platform and tell it: where it is, how far, its numbers, its checkpoints.
 
-Outside of a step the last two do nothing, so that a step's function can be called in any test.
+Outside of a step telling does nothing, so that a step's function can be called in any test.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 import math
 import os
 import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from foldline.runtime.jobs import Facts
+from foldline.runtime.jobs import CHECKPOINTS, Facts, Given
+
+if TYPE_CHECKING:
+    from foldline.runtime.jobs import Product
+
+_LONGEST_TEXT = 1000
+_LONGEST_NOTE = 12 * 1024
+"""Of JSON in bytes; a longer line would be cut on its way (`pipes.LINE_LIMIT`)."""
+
+_SHORT_CHECKPOINT = 4 * 1024
 
 
 class _Channel:
-    """The pipe on which the step's process sends its notes, one JSON object a line."""
+    """The pipe on which the step's process sends its notes, one JSON object a line; and what it was given."""
 
     def __init__(self) -> None:
         self.facts: Facts | None = None
         self.fd = -1
         self.lock = threading.Lock()
+        self.folder = Path()
+        self.allow_pickle = False
+        self.reads: list[str] = []
+        self.checkpoint: Given | None = None
+        """What the last attempt left; None once it was read, too."""
+        self.last: object = None
+        self.numbers = itertools.count(1)
 
 
 _channel = _Channel()
@@ -36,15 +56,44 @@ def progress(fraction: float, message: str = "") -> None:
     """Say how far the step is, from 0 to 1."""
     if not 0 <= fraction <= 1:
         raise ValueError(f"progress is a fraction between 0 and 1, not {fraction!r}")
-    _send({"progress": float(fraction), "message": message})
+    _send({"progress": float(fraction), "message": message[:_LONGEST_TEXT]})
 
 
 def log_metric(name: str, value: float, step: int | None = None) -> None:
-    """Record one number of a series, for instance a loss per epoch."""
+    """Record one number of a series, for instance a loss per epoch. The last one counts in conditions."""
     number = float(value)
     if not math.isfinite(number):
         raise ValueError(f"metric {name!r} is {number}; only finite numbers can be recorded")
+    if not 0 < len(name) <= _LONGEST_TEXT:
+        raise ValueError(f"the name of a metric has 1 to {_LONGEST_TEXT} characters")
     _send({"metric": name, "value": number, **({} if step is None else {"step": int(step)})})
+
+
+def checkpoint(value: object) -> None:
+    """Leave a value for the next attempt, should this one fail: `last_checkpoint` there. The newest counts.
+
+    It may be whatever a step can return. Raises TypeError for what has no safe format.
+    """
+    if _channel.fd < 0:
+        return
+    name = f"{os.getpid()}-{next(_channel.numbers)}"
+    product = _written(value, _channel.folder / CHECKPOINTS / name)
+    note = {**dataclasses.asdict(product), "file": name if product.file else None}
+    if len(json.dumps(note)) > _LONGEST_NOTE:
+        note["summary"] = {}
+    _send({"checkpoint": note})
+
+
+def last_checkpoint() -> Any:
+    """What the newest earlier attempt of this step left; None where none did, and outside of a step."""
+    with _channel.lock:
+        if _channel.checkpoint is not None:
+            from foldline.runtime import codecs
+
+            given, _channel.checkpoint = _channel.checkpoint, None
+            _channel.last = codecs.decode("checkpoint", given, allow_pickle=_channel.allow_pickle)
+            _channel.reads += codecs.reads(given)
+        return _channel.last
 
 
 def enter(facts: Facts, fd: int) -> None:
@@ -52,9 +101,30 @@ def enter(facts: Facts, fd: int) -> None:
     _channel.facts, _channel.fd = facts, fd
 
 
+def provide(*, folder: Path, allow_pickle: bool, checkpoint: Given | None, reads: list[str]) -> None:
+    """What checkpoints need; what is read of one is added to `reads`."""
+    _channel.folder, _channel.allow_pickle = folder, allow_pickle
+    _channel.checkpoint, _channel.reads = checkpoint, reads
+
+
 def notes() -> int:
     """The descriptor that notes go to; -1 outside of a step."""
     return _channel.fd
+
+
+def _written(value: object, target: Path) -> Product:
+    from foldline.runtime import codecs
+
+    try:
+        product = codecs.write(value, "any", target, allow_pickle=_channel.allow_pickle)
+    except codecs.NotStorable as refusal:
+        message = f"a {codecs.type_name(value)} cannot be a checkpoint: {refusal}"
+        raise TypeError(message) from refusal
+    if product.text is None or len(product.text.encode()) <= _SHORT_CHECKPOINT:
+        return product
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(product.text, encoding="utf-8")
+    return dataclasses.replace(product, text=None, file=target)
 
 
 def _send(note: dict[str, object]) -> None:

@@ -9,6 +9,12 @@ from typing import Any
 INLINE_LIMIT_BYTES = 64 * 1024
 """JSON outputs up to this size come back as text, everything else as a file."""
 
+LISTS = ("list", "lists")
+"""Encodings of what a map gave: a list of artifacts, and a list of such lists that counts as one."""
+
+CHECKPOINTS = ".foldline-checkpoints"
+"""Where in its folder a step's checkpoints are written; made for the first one."""
+
 DEFAULT_GRACE_SECONDS = 10.0
 TRACEBACK_LIMIT = 16 * 1024
 
@@ -16,6 +22,9 @@ TRACEBACK_LIMIT = 16 * 1024
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """One input, resolved: a JSON value, or (when `file` is set) a file to decode by its encoding.
+
+    Of a list (LISTS) the file or the value holds the artifacts in it; `items` are those of them, and of the
+    lists in it, that have to be read from a file, by digest.
 
     `digest` names the artifact that it is; it is recorded as read once the value was decoded.
     """
@@ -25,6 +34,23 @@ class Given:
     encoding: str = ""
     digest: str = ""
     filename: str = ""
+    items: dict[str, Given] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Given:
+        """From the JSON object that `fields` gave."""
+        items = {digest: cls.of(one) for digest, one in fields.get("items", {}).items()}
+        return cls(**{**fields, "items": items})
+
+    def fields(self) -> dict[str, Any]:
+        """As a JSON object, without what is empty: there may be very many. The value is not copied."""
+        found: dict[str, Any] = {"value": self.value} if not self.file else {}
+        for name in ("file", "encoding", "digest", "filename"):
+            if text := getattr(self, name):
+                found[name] = text
+        if self.items:
+            found["items"] = {digest: one.fields() for digest, one in self.items.items()}
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +62,13 @@ class Facts:
     attempt: int = 1
     workspace: str = ""
     workflow: str = ""
+
+    @property
+    def checkpoint(self) -> Any:
+        """What the newest earlier attempt of the step left; None where none did."""
+        from foldline.runtime import context
+
+        return context.last_checkpoint()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +89,12 @@ class Job:
     allow_pickle: bool = False
     run_seconds: float = 0.0
     """Longest time that the step's process may run; 0 means no limit."""
+    silence_seconds: float = 0.0
+    """Longest time without any output, progress, metric or checkpoint; 0 means no limit."""
     grace_seconds: float = DEFAULT_GRACE_SECONDS
     """Between SIGTERM and SIGKILL."""
+    checkpoint: Given | None = None
+    """What an earlier attempt left."""
     facts: Facts = Facts()
 
 

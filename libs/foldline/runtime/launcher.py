@@ -79,11 +79,14 @@ class Launcher:
         finally:
             del self._attempts[job.key]
 
-    def stop(self, key: str, grace_seconds: float | None = None) -> bool:
-        """SIGTERM to the attempt's process group, SIGKILL after the grace. False when there is none."""
+    def stop(self, key: str, grace_seconds: float | None = None, *, forced: bool = False) -> bool:
+        """SIGTERM to the attempt's process group, SIGKILL after the grace. False when there is none.
+
+        Forced, SIGKILL at once, also while the grace of an earlier stop is running.
+        """
         attempt = self._attempts.get(key)
         if attempt is not None:
-            attempt.stop(grace_seconds)
+            attempt.stop(grace_seconds, forced=forced)
         return attempt is not None
 
     async def _run(self, attempt: Attempt, on_lines: OnLines, on_started: OnStarted | None) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from foldline.runtime.jobs import Line
@@ -71,6 +72,8 @@ class Pipe:
     """
 
     def __init__(self, stream: str) -> None:
+        self.heard = time.monotonic()
+        """When something last came out of it."""
         self._stream = stream
         self._fd, self.mouth = os.pipe()
         os.set_blocking(self._fd, False)
@@ -93,6 +96,7 @@ class Pipe:
             except BlockingIOError:
                 await self._wait()
                 continue
+            self.heard = time.monotonic()
             is_open = data != b""
             if lines := splitter.feed(data) if is_open else splitter.end():
                 await sink([Line(self._stream, text) for text in lines])

@@ -15,10 +15,14 @@ from foldline.bus.port import Message
 from foldline.domain.artifacts import Artifact
 from foldline.domain.failures import Failure
 from foldline.domain.work import AttemptKey, Report, StopAttempt, Work
+from foldline.execution import carrier
+from foldline.execution.carrier import Result
+from foldline.execution.notes import Notes
+from foldline.execution.progress import Pace
 from foldline.wire import work as wire
 from foldline_executor import metrics
 from foldline_executor.logs import AttemptLog
-from foldline_executor.process import Result, Runner
+from foldline_executor.process import Runner
 from foldline_executor.reports import Reports
 
 START_REPORT_SECONDS = 0.025
@@ -49,6 +53,9 @@ class _Live:
         self.task: asyncio.Task[None] | None = None
         self.is_begun = False
         self.is_ended = False
+        self.pace: Pace | None = None
+        """Once the attempt has told anything."""
+        self.told = 0
 
 
 class Attempts:
@@ -101,7 +108,7 @@ class Attempts:
         """Handler of StopAttempt."""
         stop = wire.decode(StopAttempt, message.body)
         if live := self._live.get(stop.key):
-            self._stop(live, _STOPPED, stop.grace_seconds)
+            self._stop(live, _STOPPED, stop.grace_seconds, forced=stop.forced)
 
     async def keep_logs(self) -> None:
         """Bring to the store what the attempts wrote lately."""
@@ -126,11 +133,11 @@ class Attempts:
             await asyncio.wait(tasks, timeout=seconds)
         return not self._live
 
-    def _stop(self, live: _Live, verdict: Failure, grace_seconds: float) -> None:
+    def _stop(self, live: _Live, verdict: Failure, grace_seconds: float, *, forced: bool = False) -> None:
         if live.verdict is None:
             log.info("attempt_stopping", key=str(live.work.key), reason=verdict.reason)
             live.verdict = verdict
-        if self._runner.stop(live.work, grace_seconds):
+        if self._runner.stop(live.work, grace_seconds, forced=forced):
             return
         # It waits for a slot, its inputs, or its outputs. A task that has not begun looks for itself.
         if live.task is not None and live.is_begun and not live.task.cancelling():
@@ -140,6 +147,8 @@ class Attempts:
         live.is_begun = True
         result = await self._result(live)
         live.is_ended = True
+        if live.pace is not None:
+            live.pace.end()
         report = self._report(live, result)
         self._count(live, result)
         try:
@@ -173,7 +182,12 @@ class Attempts:
         async with self._slots:
             metrics.BUSY.inc()
             try:
-                return await self._runner.run(live.work, live.log, lambda: self._on_started(live))
+                return await self._runner.run(
+                    live.work,
+                    live.log,
+                    lambda: self._on_started(live),
+                    lambda notes, at_once: self._on_told(live, notes, at_once),
+                )
             finally:
                 metrics.BUSY.dec()
 
@@ -183,25 +197,28 @@ class Attempts:
     async def _report_start(self, live: _Live) -> None:
         """Not at once: the end of a short attempt tells of its start, too, for one commit instead of two."""
         await asyncio.sleep(START_REPORT_SECONDS)
-        if self._live.get(live.work.key) is live and not live.is_ended:
-            report = Report(key=live.work.key, session=self._session, kind="started")
-            await self._reports.send(report, live.work.partition)
+        # What an attempt tells on its way says that it has started, and must not be taken back by this.
+        if self._live.get(live.work.key) is live and not live.is_ended and not live.told:
+            await self._reports.send(carrier.started(live.work.key, self._session), live.work.partition)
+
+    def _on_told(self, live: _Live, notes: Notes, at_once: bool) -> None:
+        if live.pace is None:
+            live.pace = Pace(lambda: self._report_progress(live, notes))
+        if not live.is_ended:
+            live.pace.tell(at_once)
+
+    def _report_progress(self, live: _Live, notes: Notes) -> None:
+        live.told += 1
+        report = carrier.progressed(live.work.key, self._session, notes, live.told)
+        sent = self._reports.keep(report, live.work.partition)
+        self._tasks.create_task(self._reports.publish(sent))
 
     def _report(self, live: _Live, result: Result) -> Report:
         failure = result.failure
         if failure is not None and failure.kind == "stopped" and live.verdict is _LEFT:
             failure = _LEFT
-        return Report(
-            key=live.work.key,
-            session=self._session,
-            kind="succeeded" if failure is None else "failed",
-            outputs=_within_limit(result.outputs),
-            reads=result.reads,
-            failure=UNSET if failure is None else failure,
-            seconds=result.seconds,
-            max_rss_bytes=result.max_rss_bytes,
-            log_lines=live.log.lines,
-        )
+        result = msgspec.structs.replace(result, failure=failure, outputs=_within_limit(result.outputs))
+        return carrier.ended(live.work.key, self._session, result, live.log.lines)
 
     def _count(self, live: _Live, result: Result) -> None:
         outcome = "succeeded" if result.failure is None else result.failure.kind

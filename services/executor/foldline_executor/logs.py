@@ -19,6 +19,7 @@ from foldline.bus.port import Bus
 from foldline.chassis.clock import Clock
 from foldline.domain.errors import FoldlineError
 from foldline.domain.work import AttemptKey, LogChunk, LogEntry
+from foldline.execution.notes import entry_of
 from foldline.runtime.launcher import Line
 from foldline.wire import work
 from foldline_executor import metrics
@@ -61,7 +62,7 @@ class AttemptLog:
         size = 0
         for line in lines:
             self.lines += 1
-            entry = LogEntry(number=self.lines, time=now, stream=_stream(line), text=_text(line))
+            entry = entry_of(line, self.lines, now)
             encoded = _encoder.encode(entry)
             self._piece += encoded + b"\n"
             live.append(entry)
@@ -122,23 +123,3 @@ class AttemptLog:
             await self._bus.publish(self._subject, work.encode(chunk))
         except FoldlineError as error:
             log.debug("log_not_published", key=str(self._key), error=error.message)
-
-
-def _stream(line: Line) -> str:
-    return "system" if line.stream == "note" else line.stream
-
-
-def _text(line: Line) -> str:
-    return _note(line.text) if line.stream == "note" else line.text
-
-
-def _note(text: str) -> str:
-    """Progress and metrics, for people."""
-    match msgspec.json.decode(text):
-        case {"progress": fraction, "message": message}:
-            return f"progress {fraction:.0%} {message}".rstrip()
-        case {"metric": name, "value": value, "step": step}:
-            return f"metric {name} = {value:g} (step {step})"
-        case {"metric": name, "value": value}:
-            return f"metric {name} = {value:g}"
-    return text

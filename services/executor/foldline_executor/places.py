@@ -16,6 +16,9 @@ from foldline.domain.spec import Environment
 from foldline_executor import bundles, shelf
 from foldline_executor.home import Home
 
+TRIM_AFTER_BYTES = 256 * 1024**2
+"""Looking through all fetched files for every one of a list's thousands would take longer than fetching."""
+
 _BARE = Environment(python=f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
@@ -27,6 +30,7 @@ class Places:
         self._home = home
         self._pythons: dict[str, Path] = {}
         self._under_way: dict[Path | str, asyncio.Task[Path]] = {}
+        self._fetched = TRIM_AFTER_BYTES
 
     async def python(self, digest: str) -> Path:
         """The interpreter of an environment; "" is the bare one of no packages."""
@@ -71,8 +75,11 @@ class Places:
         return folder
 
     async def _fetch(self, digest: str, path: Path) -> Path:
-        await asyncio.to_thread(shelf.trim, self._home.artifacts)
+        if self._fetched >= TRIM_AFTER_BYTES:
+            self._fetched = 0
+            await asyncio.to_thread(shelf.trim, self._home.artifacts)
         await self._store.fetch(digest, path)
+        self._fetched += (await asyncio.to_thread(path.stat)).st_size
         return path
 
     async def _once(self, key: Path | str, work: Callable[[], Awaitable[Path]]) -> Path:

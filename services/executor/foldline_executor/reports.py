@@ -33,12 +33,17 @@ class Spooled(msgspec.Struct, frozen=True):
     report: Report
 
 
-class _Pending:
+class Pending:
+    """A report on its way."""
+
     def __init__(self, spooled: Spooled, file: Path | None, now: float) -> None:
         self.spooled = spooled
         self.file = file
         self.since = now
         self.due = now + REPEAT_SECONDS
+
+
+_ENDS = ("succeeded", "failed")
 
 
 class Reports:
@@ -47,7 +52,7 @@ class Reports:
     def __init__(self, bus: Bus, spool: Path) -> None:
         self._bus = bus
         self._spool = spool
-        self._pending: dict[AttemptKey, _Pending] = {}
+        self._pending: dict[AttemptKey, Pending] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self.sessions: set[str] = set()
@@ -64,21 +69,28 @@ class Reports:
         """Report; from now on it is repeated. A report of an end is on disk before it is sent."""
         spooled = Spooled(partition, report)
         file = None
-        if report.kind != "started":
+        if report.kind in _ENDS:
             file = self._spool / f"{new_id()}.json"
             try:
                 _write(file, spooled)
             except OSError as error:
                 # From memory it is repeated all the same.
                 log.error("report_not_spooled", key=str(report.key), error=str(error))
-        await self._publish(self._keep(report.key, spooled, file))
+        await self.publish(self._keep(report.key, spooled, file))
+
+    def keep(self, report: Report, partition: int) -> Pending:
+        """From now on the report is the newest of its attempt, and repeated; `publish` sends it at once."""
+        return self._keep(report.key, Spooled(partition, report), None)
 
     async def acknowledge(self, message: Message) -> None:
         """Handler of ReportAck."""
         ack = work.decode(ReportAck, message.body)
         pending = self._pending.get(ack.key)
-        if pending is None or pending.spooled.report.kind != ack.kind:
+        if pending is None:
             return
+        report = pending.spooled.report
+        if (report.kind, report.number) != (ack.kind, ack.number):
+            return  # of one that is no longer the newest
         del self._pending[ack.key]
         if pending.file is not None:
             pending.file.unlink(missing_ok=True)
@@ -91,12 +103,12 @@ class Reports:
             if pending.due <= now:
                 pause = max(REPEAT_SECONDS, (now - pending.since) / 30)
                 pending.due = now + min(LONGEST_PAUSE_SECONDS, pause)
-                await self._publish(pending)
+                await self.publish(pending)
 
     async def repeat_all(self) -> None:
         """At once, after a lost connection."""
         for pending in list(self._pending.values()):
-            await self._publish(pending)
+            await self.publish(pending)
 
     async def wait_empty(self, seconds: float) -> bool:
         """Wait until all is acknowledged, but no longer than that."""
@@ -107,8 +119,16 @@ class Reports:
             return False
         return True
 
-    def _keep(self, key: AttemptKey, spooled: Spooled, file: Path | None) -> _Pending:
-        pending = _Pending(spooled, file, asyncio.get_running_loop().time())
+    async def publish(self, pending: Pending) -> None:
+        """Send it once more."""
+        subject = subjects.report(pending.spooled.partition)
+        try:
+            await self._bus.publish(subject, work.encode(pending.spooled.report))
+        except FoldlineError as error:
+            log.debug("report_not_sent", key=str(pending.spooled.report.key), error=error.message)
+
+    def _keep(self, key: AttemptKey, spooled: Spooled, file: Path | None) -> Pending:
+        pending = Pending(spooled, file, asyncio.get_running_loop().time())
         self._pending[key] = pending
         self._count()
         return pending
@@ -129,13 +149,6 @@ class Reports:
             return
         self.sessions.add(spooled.report.session)
         self._keep(spooled.report.key, spooled, file)
-
-    async def _publish(self, pending: _Pending) -> None:
-        subject = subjects.report(pending.spooled.partition)
-        try:
-            await self._bus.publish(subject, work.encode(pending.spooled.report))
-        except FoldlineError as error:
-            log.debug("report_not_sent", key=str(pending.spooled.report.key), error=error.message)
 
 
 def _write(file: Path, spooled: Spooled) -> None:

@@ -16,13 +16,13 @@ from foldline.chassis import admin, loops, rpc
 from foldline.chassis.clock import SystemClock, new_id
 from foldline.chassis.lifecycle import Lifecycle
 from foldline.eventstore.postgres import PostgresEventStore
+from foldline.execution.lists import Lists
 from foldline.pg import connect, migrate
 from foldline.wire import failures
 from foldline_scheduler.handlers import Handlers
 from foldline_scheduler.leases import Leases
 from foldline_scheduler.lineages import Lineages
 from foldline_scheduler.listener import Listener
-from foldline_scheduler.lists import Lists
 from foldline_scheduler.open_runs import OpenRuns
 from foldline_scheduler.orders import Orders
 from foldline_scheduler.owner import Owner

@@ -32,7 +32,7 @@ from foldline.domain.effects import (
 )
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.run import RunState
-from foldline_scheduler.lists import Lists
+from foldline.execution.lists import Lists
 from foldline_scheduler.run import OwnedRun, Posted
 
 log = logs.logger()

@@ -47,7 +47,8 @@ class Orders:
         await self.send(subjects.stop(session), StopAttempt(key=key))
 
     async def acknowledge(self, report: Report) -> None:
-        await self.send(subjects.ack(report.session), ReportAck(key=report.key, kind=report.kind))
+        ack = ReportAck(key=report.key, kind=report.kind, number=report.number)
+        await self.send(subjects.ack(report.session), ack)
 
     async def send(self, subject: str, message: Message) -> None:
         try:

@@ -23,10 +23,10 @@ from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.run import RunState, StepState, expandable, ready, recallable
 from foldline.eventstore import facts
 from foldline.eventstore.port import EventStore
+from foldline.execution.lists import Lists
 from foldline_scheduler import metrics
 from foldline_scheduler.executors import Executors
 from foldline_scheduler.inside import Inside
-from foldline_scheduler.lists import Lists
 from foldline_scheduler.orders import Orders, key_of
 from foldline_scheduler.partitions import partition_of
 from foldline_scheduler.recalls import Look, Recalls

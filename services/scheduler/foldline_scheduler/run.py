@@ -23,9 +23,9 @@ from foldline.domain.run import RunState, ready
 from foldline.domain.work import AttemptKey
 from foldline.eventstore import facts
 from foldline.eventstore.port import NO_STREAM, EventStore, VersionConflict
+from foldline.execution.lists import Lists
 from foldline_scheduler import metrics
 from foldline_scheduler.executors import Executors
-from foldline_scheduler.lists import Lists
 from foldline_scheduler.streams import run_stream
 
 #: Somebody else's writes between our load and our append, again and again, are a fault somewhere.

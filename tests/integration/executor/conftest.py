@@ -122,6 +122,21 @@ STEPS = """
         time.sleep(600)
 
 
+    def lively(sign):
+        for number in range(6):
+            time.sleep(0.5)
+            match sign:
+                case "line":
+                    print("here")
+                case "dot":
+                    print(".", end="", flush=True)
+                case "progress":
+                    fl.progress(number / 10)
+                case "metric":
+                    fl.log_metric("loss", number)
+        return "alive"
+
+
     def leaves_a_daemon(path):
         import subprocess
         daemon = subprocess.Popen(SLEEP, start_new_session=True)

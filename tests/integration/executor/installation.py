@@ -68,8 +68,8 @@ class Scheduler:
     async def order(self, work: Work) -> None:
         await self.bus.publish(subjects.work(self.session), wire.encode(work))
 
-    async def stop(self, work: Work, grace_seconds: float = 0.0) -> None:
-        message = StopAttempt(key=work.key, grace_seconds=grace_seconds)
+    async def stop(self, work: Work, grace_seconds: float = 0.0, *, forced: bool = False) -> None:
+        message = StopAttempt(key=work.key, grace_seconds=grace_seconds, forced=forced)
         await self.bus.publish(subjects.stop(self.session), wire.encode(message))
 
     async def started(self, work: Work) -> Report:
@@ -87,6 +87,14 @@ class Scheduler:
         assert failure is not UNSET
         return failure
 
+    async def told(self, work: Work) -> Report:
+        """The first report of what the attempt tells on its way."""
+        return await until(lambda: self._find(work, ("progressed",)), timeout=30)
+
+    async def acknowledge(self, report: Report) -> None:
+        ack = ReportAck(key=report.key, kind=report.kind, number=report.number)
+        await self.bus.publish(subjects.ack(report.session), wire.encode(ack))
+
     def kinds(self, work: Work) -> list[str]:
         return [report.kind for report in self.reports if report.key == work.key]
 
@@ -99,8 +107,7 @@ class Scheduler:
         report = wire.decode(Report, message.body)
         self.reports.append(report)
         if self.is_acknowledging:
-            ack = ReportAck(key=report.key, kind=report.kind)
-            await self.bus.publish(subjects.ack(report.session), wire.encode(ack))
+            await self.acknowledge(report)
 
     async def _on_heartbeat(self, message: Message) -> None:
         self.beats.append(wire.decode(Heartbeat, message.body))
@@ -177,8 +184,8 @@ def inputs(**values: object) -> dict[str, Input]:
     return {name: Input(value=value) for name, value in values.items()}
 
 
-def limits(run: float = 0.0, grace: float = 0.0) -> Timeouts:
-    return Timeouts(run_seconds=run, grace_seconds=grace)
+def limits(run: float = 0.0, grace: float = 0.0, silence: float = 0.0) -> Timeouts:
+    return Timeouts(run_seconds=run, grace_seconds=grace, silence_seconds=silence)
 
 
 @asynccontextmanager

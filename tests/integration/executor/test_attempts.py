@@ -319,6 +319,42 @@ async def test_the_time_limit_of_a_step_ends_it(here: Site, tmp_path: Path) -> N
         await until(lambda: all_gone([step, child, runaway]))
 
 
+async def test_a_forced_stop_ends_everything_at_once(here: Site, tmp_path: Path) -> None:
+    async with executor(here) as scheduler:
+        work = here.work("stubborn", inputs=inputs(path=str(tmp_path / "pids")))
+        await scheduler.order(work)
+        step, child, runaway, _ = await pids_in(tmp_path / "pids")
+        await scheduler.stop(work, grace_seconds=600)
+        await scheduler.stop(work, forced=True)
+        failure = await scheduler.failure(work)
+
+        assert (failure.kind, failure.reason) == ("stopped", "STEP_STOPPED")
+        await until(lambda: all_gone([step, child, runaway]))
+
+
+async def test_a_silent_step_is_stopped(here: Site, tmp_path: Path) -> None:
+    async with executor(here) as scheduler:
+        work = here.work(
+            "stubborn", inputs=inputs(path=str(tmp_path / "pids")), timeouts=limits(silence=0.5, grace=0.2)
+        )
+        await scheduler.order(work)
+        failure = await scheduler.failure(work)
+        step, child, runaway, _ = await pids_in(tmp_path / "pids")
+
+        assert (failure.kind, failure.reason) == ("timeout", "STEP_SILENT")
+        assert "silent for 0.5 s" in failure.message
+        await until(lambda: all_gone([step, child, runaway]))
+
+
+@pytest.mark.parametrize("sign", ["line", "dot", "progress", "metric"])
+async def test_any_sign_of_life_ends_the_silence(here: Site, sign: str) -> None:
+    async with executor(here) as scheduler:
+        work = here.work("lively", inputs=inputs(sign=sign), timeouts=limits(silence=2))
+        await scheduler.order(work)
+
+        assert await scheduler.value(work) == "alive"
+
+
 async def test_what_a_finished_step_left_running_is_ended(here: Site, tmp_path: Path) -> None:
     async with executor(here) as scheduler:
         work = here.work("leaves_a_daemon", inputs=inputs(path=str(tmp_path / "pid")))

@@ -21,11 +21,11 @@ from foldline.domain.spec import Graph
 from foldline.eventstore import chain, facts
 from foldline.eventstore.port import Recorded
 from foldline.eventstore.postgres import PostgresEventStore
+from foldline.execution.lists import Lists
 from foldline.pg import connect
 from foldline.pg.connect import Pool
 from foldline_scheduler.lineages import Lineages
 from foldline_scheduler.listener import Listener
-from foldline_scheduler.lists import Lists
 from foldline_scheduler.open_runs import OpenRuns
 from foldline_scheduler.orders import Orders
 from foldline_scheduler.owner import Owner

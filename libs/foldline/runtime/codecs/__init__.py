@@ -9,12 +9,12 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from foldline.runtime.codecs import arrays, files, images, json_values, models, pickled, tables
+from foldline.runtime.codecs import arrays, files, images, json_values, lists, models, pickled, tables
 from foldline.runtime.codecs.port import Codec, NotStorable, type_name
 from foldline.runtime.failures import StepError, class_name
-from foldline.runtime.jobs import INLINE_LIMIT_BYTES, Given, Product
+from foldline.runtime.jobs import INLINE_LIMIT_BYTES, LISTS, Given, Product
 
-__all__ = ["decode", "encode"]
+__all__ = ["NotStorable", "decode", "encode", "reads", "type_name", "write"]
 
 _CODECS: tuple[Codec, ...] = (
     arrays.ArrayCodec(),
@@ -34,7 +34,7 @@ _ALSO_TAKES = {"float": ("int",), "json": ("int", "float", "str", "bool")}
 def encode(name: str, value: object, declared: str, target: Path, *, allow_pickle: bool) -> Product:
     """Write output `name` to `target`; small JSON is returned as text. StepError where it cannot be."""
     try:
-        return _encode(value, declared, target, allow_pickle)
+        return write(value, declared, target, allow_pickle=allow_pickle)
     except NotStorable as refusal:
         hint = "" if allow_pickle else "; a step may opt in to pickle by @fl.step(allow_pickle=True)"
         message = f"output {name} is a {type_name(value)} and cannot be stored: {refusal}"
@@ -55,6 +55,8 @@ def encode(name: str, value: object, declared: str, target: Path, *, allow_pickl
 
 def decode(name: str, given: Given, *, allow_pickle: bool) -> object:
     """The value of input `name`; StepError where its bytes are not what their encoding says."""
+    if given.encoding in LISTS:
+        return _decode_list(name, given, allow_pickle)
     if not given.file:
         return given.value
     if given.encoding == _PICKLE.encoding and not allow_pickle:
@@ -68,15 +70,34 @@ def decode(name: str, given: Given, *, allow_pickle: bool) -> object:
     try:
         return codec.read(Path(given.file), given.filename)
     except Exception as error:
-        message = f"input {name} cannot be read as {given.encoding}: {class_name(error)}: {error}"
-        raise StepError("invalid", "INPUT_NOT_READABLE", message) from error
+        raise _unreadable(name, given, error) from error
+
+
+def reads(given: Given) -> list[str]:
+    """The digests of the artifacts that an input is; none of a mere value."""
+    if given.encoding in LISTS:
+        return lists.digests(given)
+    return [given.digest] if given.digest else []
+
+
+def _decode_list(name: str, given: Given, allow_pickle: bool) -> list[object]:
+    try:
+        return lists.read(name, given, lambda name, one: decode(name, one, allow_pickle=allow_pickle))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise _unreadable(name, given, error) from error
+
+
+def _unreadable(name: str, given: Given, error: Exception) -> StepError:
+    message = f"input {name} cannot be read as {given.encoding}: {class_name(error)}: {error}"
+    return StepError("invalid", "INPUT_NOT_READABLE", message)
 
 
 class _WrongTypeError(Exception):
     pass
 
 
-def _encode(value: object, declared: str, target: Path, allow_pickle: bool) -> Product:
+def write(value: object, declared: str, target: Path, *, allow_pickle: bool) -> Product:
+    """What `encode` does, with the errors of codecs: NotStorable, OSError."""
     codec = next((codec for codec in _CODECS if codec.takes(value)), None)
     try:
         if codec is None:

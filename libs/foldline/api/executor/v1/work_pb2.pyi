@@ -239,6 +239,7 @@ class Report(google.protobuf.message.Message):
     FRACTION_FIELD_NUMBER: builtins.int
     MESSAGE_FIELD_NUMBER: builtins.int
     CHECKPOINT_FIELD_NUMBER: builtins.int
+    NUMBER_FIELD_NUMBER: builtins.int
     session: builtins.str
     kind: builtins.str
     """"started", "progressed", "succeeded", "failed"."""
@@ -246,8 +247,12 @@ class Report(google.protobuf.message.Message):
     max_rss_bytes: builtins.int
     log_lines: builtins.int
     fraction: builtins.float
-    """kind "progressed"."""
+    """kind "progressed", and of "failed" the last that was told before: how far the attempt is, and the newest
+    checkpoint that it left; absent for none.
+    """
     message: builtins.str
+    number: builtins.int
+    """kind "progressed": counts these reports of the attempt, from 1. Zero for every other kind."""
     @property
     def key(self) -> Global___AttemptKey: ...
     @property
@@ -276,9 +281,10 @@ class Report(google.protobuf.message.Message):
         fraction: builtins.float = ...,
         message: builtins.str = ...,
         checkpoint: foldline.api.event.v1.artifact_pb2.Artifact | None = ...,
+        number: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "failure", b"failure", "key", b"key"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "failure", b"failure", "fraction", b"fraction", "key", b"key", "kind", b"kind", "log_lines", b"log_lines", "max_rss_bytes", b"max_rss_bytes", "message", b"message", "metrics", b"metrics", "outputs", b"outputs", "reads", b"reads", "seconds", b"seconds", "session", b"session"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "failure", b"failure", "fraction", b"fraction", "key", b"key", "kind", b"kind", "log_lines", b"log_lines", "max_rss_bytes", b"max_rss_bytes", "message", b"message", "metrics", b"metrics", "number", b"number", "outputs", b"outputs", "reads", b"reads", "seconds", b"seconds", "session", b"session"]) -> None: ...
 
 Global___Report: typing_extensions.TypeAlias = Report
 
@@ -292,8 +298,10 @@ class ReportAck(google.protobuf.message.Message):
 
     KEY_FIELD_NUMBER: builtins.int
     KIND_FIELD_NUMBER: builtins.int
+    NUMBER_FIELD_NUMBER: builtins.int
     kind: builtins.str
-    """Kind of the report that is acknowledged."""
+    """Kind and number of the report that is acknowledged."""
+    number: builtins.int
     @property
     def key(self) -> Global___AttemptKey: ...
     def __init__(
@@ -301,9 +309,10 @@ class ReportAck(google.protobuf.message.Message):
         *,
         key: Global___AttemptKey | None = ...,
         kind: builtins.str = ...,
+        number: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["key", b"key"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["key", b"key", "kind", b"kind"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["key", b"key", "kind", b"kind", "number", b"number"]) -> None: ...
 
 Global___ReportAck: typing_extensions.TypeAlias = ReportAck
 
