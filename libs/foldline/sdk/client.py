@@ -15,12 +15,12 @@ from types import TracebackType
 
 from foldline.chassis import channels
 from foldline.sdk.access import Workspaces
+from foldline.sdk.answers import Waits
 from foldline.sdk.catalog import Gallery, Workflows
 from foldline.sdk.context import DEFAULT_WORKSPACE, Connection
 from foldline.sdk.operations import Operations
 from foldline.sdk.runs import Records, Runs
 from foldline.sdk.starters import Schedules, Triggers
-from foldline.sdk.waits import Waits
 
 
 class Client:

@@ -2,6 +2,8 @@
 
     with fl.when(fl.all_of(metrics["accuracy"] >= accept_at, fl.is_in(mode, ["full", "fast"]))):
         model_card(model)
+    with fl.otherwise_when(mode == "lax"):
+        warn(metrics)
     with fl.otherwise():
         reject(metrics)
 
@@ -16,8 +18,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from foldline.sdk.problems import AuthoringError, Problem, call_site, refuse
-from foldline.sdk.references import OutputRef, ParameterRef, Placeholder, Result
-from foldline.sdk.tracing import Branch, Node, required, why_not_json
+from foldline.sdk.references import Placeholder, Result
+from foldline.sdk.tracing import NOTHING, Branch, Node, Trace, required, why_not_json
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +80,20 @@ def not_(term: object) -> bool:
 def when(condition: object, *, name: str = "") -> Iterator[None]:
     """Steps inside the block run only where `condition` holds. `name` names it in records and pictures."""
     trace = required("fl.when")
-    node = trace.add(Node("when", call_site(), condition=condition_of(condition), explicit=name))
+    node = trace.add(_node(condition, name))
+    with trace.inside(Branch(node, True)):
+        yield
+    trace.closed[-1] = node
+
+
+@contextmanager
+def otherwise_when(condition: object, *, name: str = "") -> Iterator[None]:
+    """Steps inside run only where nothing held so far, and `condition` does: Python's `elif`."""
+    trace = required("fl.otherwise_when")
+    before = _before(trace, "fl.otherwise_when")
+    node = _node(condition, name)
+    node.branch = Branch(before, False)
+    trace.add(node)
     with trace.inside(Branch(node, True)):
         yield
     trace.closed[-1] = node
@@ -88,12 +103,19 @@ def when(condition: object, *, name: str = "") -> Iterator[None]:
 def otherwise() -> Iterator[None]:
     """Steps inside the block run only where the condition of the `fl.when` before it does not hold."""
     trace = required("fl.otherwise")
-    node = trace.closed[-1]
-    if node is None:
-        raise refuse("OTHERWISE_WITHOUT_WHEN", "fl.otherwise", "has no `with fl.when(...):` before it here")
+    node = _before(trace, "fl.otherwise")
     trace.closed[-1] = None
     with trace.inside(Branch(node, False)):
         yield
+
+
+def operands(condition: Condition) -> Iterator[object]:
+    """Both sides of every comparison."""
+    if condition.terms:
+        for term in condition.terms:
+            yield from operands(term)
+    else:
+        yield from (condition.left, condition.right)
 
 
 def condition_of(value: object) -> Condition:
@@ -109,6 +131,17 @@ def condition_of(value: object) -> Condition:
     )
 
 
+def _node(condition: object, name: str) -> Node:
+    return Node("when", call_site(), condition_of(condition), NOTHING, explicit=name)
+
+
+def _before(trace: Trace, what: str) -> Node:
+    node = trace.closed[-1]
+    if node is None:
+        raise refuse("OTHERWISE_WITHOUT_WHEN", what, "has no `with fl.when(...):` before it here")
+    return node
+
+
 def _combine(op: str, terms: Sequence[object]) -> Condition:
     if not terms:
         raise refuse("ILLEGAL_CONDITION", f"'{op}'", "needs one condition at least")
@@ -118,7 +151,7 @@ def _combine(op: str, terms: Sequence[object]) -> Condition:
 def _operand(value: object) -> object:
     if isinstance(value, Result):
         return value.single()
-    if isinstance(value, (OutputRef, ParameterRef)):
+    if isinstance(value, Placeholder):
         return value
     if (reason := why_not_json(value)) is not None:
         raise AuthoringError(

@@ -98,7 +98,7 @@ def outputs_of(annotation: object) -> Outputs:
     annotation = _bare(annotation)
     if annotation is None or annotation is type(None):
         return Outputs(())
-    if isinstance(annotation, type) and (fields := _fields(annotation)) is not None:
+    if isinstance(annotation, type) and (fields := fields_of(annotation)) is not None:
         return Outputs(tuple((name, type_of(kind)) for name, kind in fields), is_record=True)
     return Outputs((("output", type_of(annotation)),))
 
@@ -109,7 +109,7 @@ def _bare(annotation: object) -> object:
     return annotation
 
 
-def _fields(record: type) -> Iterator[tuple[str, object]] | None:
+def fields_of(record: type) -> Iterator[tuple[str, object]] | None:
     """Names and annotations of a NamedTuple, dataclass or TypedDict; None for any other class."""
     names: list[str] | None = None
     if issubclass(record, tuple) and hasattr(record, "_fields"):

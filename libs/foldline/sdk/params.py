@@ -8,10 +8,11 @@ Standard library alone: step processes import it.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import typing
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -28,7 +29,7 @@ class Unset(Enum):
 
 UNSET = Unset.UNSET
 
-_TYPES = frozenset({"int", "float", "str", "bool", "json"})
+FORM_TYPES = frozenset({"int", "float", "str", "bool", "json"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class Declaration:
     le: float | None = None
     choices: tuple[object, ...] = ()
     help: str = ""
+    delayed: bool = False
+
+    def __repr__(self) -> str:
+        return f"fl.param({'...' if self.default is UNSET else repr(self.default)})"
 
 
 def param(
@@ -51,17 +56,20 @@ def param(
     le: float | None = None,
     choices: Sequence[object] = (),
     help: str = "",  # noqa: A002  # the word that every tool of this kind uses
+    delayed: bool = False,
 ) -> Any:
     """Declare a workflow's parameter; without a default it must be set before a run.
 
-    `ge` and `le` bound numbers, both inclusive. `choices` are the only values allowed.
+    `ge` and `le` bound numbers, both inclusive. `choices` are the only values allowed. A delayed parameter
+    is asked for when a step needs it, unless it was set before; its default is what the form proposes.
     """
-    return Declaration(default, title, ge, le, tuple(choices), help)
+    return Declaration(default, title, ge, le, tuple(choices), help, delayed)
 
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A parameter, complete: what the domain's Parameter is made of."""
+    """A parameter, complete: what the domain's Parameter is made of. `type` may be one that no form asks
+    for: then it can be one of a body alone, which is given artifacts, too."""
 
     name: str
     type: str
@@ -74,32 +82,61 @@ def parameters_of(function: Callable[..., object], site: Site) -> tuple[list[Par
     problems: list[Problem] = []
     annotations = hints.of(function)
     for name, parameter in inspect.signature(function).parameters.items():
-        where = f"parameter {name}"
         if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
             message = "a workflow lists its parameters one by one, without * and **"
-            problems.append(Problem(rule="ILLEGAL_SIGNATURE", where=where, message=message, site=site))
-            continue
-        default = parameter.default
-        declared = default if isinstance(default, Declaration) else Declaration(_or_unset(default))
-        kind, choices = _type_of(annotations.get(name, inspect.Parameter.empty), declared)
-        if choices and not declared.choices:
-            declared = Declaration(
-                declared.default, declared.title, declared.ge, declared.le, choices, declared.help
+            problems.append(
+                Problem(rule="ILLEGAL_SIGNATURE", where=f"parameter {name}", message=message, site=site)
             )
-        if kind not in _TYPES:
-            message = (
-                f"has no type that a form can ask for ({kind}); annotate it as int, float, str, bool, "
-                "Literal[...], list or dict"
-            )
-            problems.append(Problem(rule="PARAMETER_TYPE", where=where, message=message, site=site))
             continue
-        problems.extend(_value_problems(where, declared, site))
-        found.append(Param(name, kind, declared))
+        default = UNSET if parameter.default is inspect.Parameter.empty else parameter.default
+        one = _complete(name, annotations.get(name, inspect.Parameter.empty), default)
+        problems.extend(_value_problems(f"parameter {name}", one.declared, site))
+        found.append(one)
     return found, problems
 
 
-def _or_unset(default: object) -> object:
-    return UNSET if default is inspect.Parameter.empty else default
+def form_of(record: type, site: Site) -> tuple[list[Param], list[Problem]]:
+    """The fields of a form that is written as a class, and what is wrong with their declarations."""
+    annotated = hints.fields_of(record)
+    if annotated is None:
+        message = f"{record!r} is no class of named fields (NamedTuple, dataclass, TypedDict)"
+        return [], [Problem(rule="ILLEGAL_FORM", where="fl.ask", message=message, site=site)]
+    defaults = _defaults_of(record)
+    found = [_complete(name, annotation, defaults.get(name, UNSET)) for name, annotation in annotated]
+    problems = [
+        problem for one in found for problem in _value_problems(f"field {one.name}", one.declared, site)
+    ]
+    return found, [*problems, *type_problems(found, site, "field")]
+
+
+def type_problems(found: Sequence[Param], site: Site, what: str = "parameter") -> list[Problem]:
+    """The parameters that no form can ask for."""
+    return [
+        Problem(
+            rule="PARAMETER_TYPE",
+            where=f"{what} {one.name}",
+            message=f"has no type that a form can ask for ({one.type}); annotate it as int, float, str, "
+            "bool, Literal[...], list or dict",
+            site=site,
+        )
+        for one in found
+        if one.type not in FORM_TYPES
+    ]
+
+
+def _complete(name: str, annotation: object, default: object) -> Param:
+    declared = default if isinstance(default, Declaration) else Declaration(default)
+    kind, choices = _type_of(annotation, declared)
+    if choices and not declared.choices:
+        declared = replace(declared, choices=choices)
+    return Param(name, kind, declared)
+
+
+def _defaults_of(record: type) -> dict[str, object]:
+    if dataclasses.is_dataclass(record):
+        fields = dataclasses.fields(record)
+        return {one.name: one.default for one in fields if one.default is not dataclasses.MISSING}
+    return dict(getattr(record, "_field_defaults", {}))
 
 
 def _type_of(annotation: object, declared: Declaration) -> tuple[str, tuple[object, ...]]:

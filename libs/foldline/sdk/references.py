@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from foldline.sdk.problems import refuse
 
 if TYPE_CHECKING:
     from foldline.sdk.conditions import Condition
-    from foldline.sdk.tracing import Node
+    from foldline.sdk.tracing import Node, Trace
+
+
+R = TypeVar("R")
 
 
 class Placeholder:
@@ -65,7 +68,8 @@ class Placeholder:
         raise refuse(
             "PLACEHOLDER_AS_COLLECTION",
             self.describe(),
-            "has no elements while the workflow is traced; loop inside a step, or take one with [key]",
+            "has no elements while the workflow is traced; run a step for each with fl.map, loop inside a "
+            "step, or take one with [key]",
         )
 
     def __len__(self) -> int:
@@ -102,12 +106,13 @@ class Placeholder:
 
 
 class ParameterRef(Placeholder):
-    """A parameter of the workflow."""
+    """A parameter of the workflow that `trace` is of."""
 
-    __slots__ = ("name",)
+    __slots__ = ("name", "trace")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, trace: Trace) -> None:
         self.name = name
+        self.trace = trace
 
     def describe(self) -> str:
         return f"parameter {self.name}"
@@ -134,11 +139,7 @@ class OutputRef(Placeholder):
         return ".".join((f"step {self.node.label}", self.name, *self.path))
 
     def __getitem__(self, key: object) -> OutputRef:
-        if isinstance(key, bool) or not isinstance(key, (str, int)) or (isinstance(key, int) and key < 0):
-            raise refuse(
-                "ILLEGAL_KEY", self.describe(), f"a key is a text or an index from 0 on, not {key!r}"
-            )
-        return OutputRef(self.node, self.name, (*self.path, str(key)))
+        return OutputRef(self.node, self.name, (*self.path, _key(key, self.describe())))
 
 
 class Result(Placeholder):
@@ -165,6 +166,8 @@ class Result(Placeholder):
     def single(self) -> OutputRef:
         """The only output. Refused where there are none or several."""
         names = self._node.output_names
+        if self._node.outputs is None:
+            return OutputRef(self._node, "output")
         if len(names) == 1:
             return OutputRef(self._node, names[0])
         if not names:
@@ -188,20 +191,116 @@ class Result(Placeholder):
 
     def __iter__(self) -> Iterator[OutputRef]:
         """Unpack a NamedTuple's fields: `train, test = split(...)`."""
-        if not self._node.is_record:
+        if self._node.outputs is None or not self._node.is_record:
             raise refuse(
                 "PLACEHOLDER_AS_COLLECTION",
                 self.describe(),
-                "has one output, which cannot be unpacked; annotate the step's result as a NamedTuple",
+                "has one output, which cannot be unpacked: annotate the step's result as a NamedTuple, or "
+                "run a step for each item of a list with fl.map",
             )
         return (OutputRef(self._node, name) for name in self._node.output_names)
 
     def _output(self, name: str) -> OutputRef:
         names = self._node.output_names
-        if self._node.is_record and name in names:
+        if self._node.outputs is None or (self._node.is_record and name in names):
             return OutputRef(self._node, name)
         close = difflib.get_close_matches(name, names, n=1)
         known = f"did you mean {close[0]}?" if close else f"it has: {', '.join(names) or 'none'}"
         if not self._node.is_record and names:
             known = f"it has one output; look into a JSON result with [{name!r}]"
         raise refuse("UNKNOWN_OUTPUT", self.describe(), f"has no output {name}; {known}")
+
+
+class Merged(Placeholder):
+    """The one of several results that a run produced. Fields and keys are those of the alternatives."""
+
+    __slots__ = ("_alternatives",)
+
+    def __init__(self, alternatives: tuple[Result | OutputRef, ...]) -> None:
+        self._alternatives = alternatives
+
+    def describe(self) -> str:
+        return f"the merge of {', '.join(one.describe() for one in self._alternatives)}"
+
+    def __getattr__(self, name: str) -> Merged:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Merged(tuple(getattr(one, name) for one in self._alternatives))
+
+    def __getitem__(self, key: str | int) -> Merged:
+        return Merged(tuple(one[key] for one in self._alternatives))
+
+
+class MetricRef(Placeholder):
+    """The last value that a step recorded under a metric's name."""
+
+    __slots__ = ("name", "node")
+
+    def __init__(self, node: Node, name: str) -> None:
+        self.node = node
+        self.name = name
+
+    def describe(self) -> str:
+        return f"metric {self.name} of step {self.node.label}"
+
+
+class FactRef(Placeholder):
+    """How the main part of the run ended, for its handlers."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def describe(self) -> str:
+        return f"fl.outcome.{self.name}"
+
+
+def node_of(value: Result | OutputRef) -> Node:
+    """The use of a step that `value` comes from; a function, since results have outputs as attributes."""
+    return value._node if isinstance(value, Result) else value.node  # noqa: SLF001  # its own module
+
+
+def fields_of(result: Result) -> dict[str, object]:
+    """The outputs of a result with named fields, or just itself."""
+    node = node_of(result)
+    if node.outputs is None or not node.is_record:
+        return {"output": result}
+    return {name: OutputRef(node, name) for name in node.output_names}
+
+
+def alternatives_of(merged: Merged) -> tuple[OutputRef, ...]:
+    """What the merge chooses from, each a single output."""
+    parts = merged._alternatives  # noqa: SLF001  # its own module
+    return tuple(one.single() if isinstance(one, Result) else one for one in parts)
+
+
+def merge(*results: R) -> R:
+    """The one of these results that the run produced, wherever its branches join again.
+
+    None or several are an error of the run.
+    """
+    found: list[Result | OutputRef] = []
+    for one in results:
+        if isinstance(one, Merged):
+            found.extend(one._alternatives)  # noqa: SLF001  # its own module
+        elif isinstance(one, (Result, OutputRef)):
+            found.append(one)
+        else:
+            raise refuse("ILLEGAL_MERGE", "fl.merge", f"takes results of steps, not {one!r}")
+    if len(found) < 2:
+        raise refuse("ILLEGAL_MERGE", "fl.merge", "takes two results or more, of which a run produces one")
+    return Merged(tuple(found))  # type: ignore[return-value]  # a placeholder for it
+
+
+def metric(result: object, name: str) -> float:
+    """The last value that the step behind `result` recorded with `fl.log_metric(name, ...)`."""
+    if not isinstance(result, (Result, OutputRef)):
+        raise refuse("NO_METRICS", "fl.metric", f"takes the result of a step, not {result!r}")
+    return MetricRef(node_of(result), name)  # type: ignore[return-value]  # a placeholder for it
+
+
+def _key(key: object, where: str) -> str:
+    if isinstance(key, bool) or not isinstance(key, (str, int)) or (isinstance(key, int) and key < 0):
+        raise refuse("ILLEGAL_KEY", where, f"a key is a text or an index from 0 on, not {key!r}")
+    return str(key)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from foldline import environments
 from foldline.domain.spec import Environment, Graph
 from foldline.sdk import bundle, graphs, source
-from foldline.sdk.author import Workflow
+from foldline.sdk.workflows import Workflow
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -35,14 +36,14 @@ def draft(file: Path, name: str = "") -> Draft:
     return Draft(graph=graph, bundle=archive, environment=locked(workflow), docs=_docs(file, workflow))
 
 
-def locked(workflow: Workflow) -> Environment:
+def locked(workflow: Workflow[..., Any]) -> Environment:
     """The workflow's requirements, locked for the Python version that is running now."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     lock = environments.lock(workflow.requirements, python) if workflow.requirements else ""
     return Environment(python=python, requirements=workflow.requirements, lock=lock)
 
 
-def _docs(file: Path, workflow: Workflow) -> str:
+def _docs(file: Path, workflow: Workflow[..., Any]) -> str:
     """The README beside the file where there is one, else what the workflow says of itself."""
     readme = file.parent / "README.md"
     if readme.is_file():

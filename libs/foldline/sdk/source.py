@@ -7,9 +7,13 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from foldline.sdk.author import Workflow
+from foldline.sdk import graphs
 from foldline.sdk.problems import AuthoringError, Problem, Site
+from foldline.sdk.workflows import Workflow
+
+Declared = Workflow[..., Any]
 
 
 def load(file: Path) -> ModuleType:
@@ -40,19 +44,24 @@ def load(file: Path) -> ModuleType:
         raise _error("IMPORT_FAILED", _explain(error), _failed_at(error, file)) from error
 
 
-def workflows(module: ModuleType) -> list[Workflow]:
+def workflows(module: ModuleType) -> list[Declared]:
     """The workflows that the module declares or imports, in the order of their lines."""
     found = {id(value): value for value in vars(module).values() if isinstance(value, Workflow)}
     return sorted(found.values(), key=lambda one: (one.site.file != module.__file__, one.site.line))
 
 
-def workflow(file: Path, name: str = "") -> Workflow:
-    """The workflow called `name` in `file`; without a name the only one. Raises AuthoringError."""
+def workflow(file: Path, name: str = "") -> Declared:
+    """The workflow called `name` in `file`; without a name the only one that no other one uses.
+
+    Raises AuthoringError.
+    """
     found = workflows(load(file))
     if name:
         found = [one for one in found if one.name == name] or _none(file, name, found)
     if not found:
         _none(file, name, found)
+    if len(found) > 1:
+        found = graphs.outermost(found) or found
     if len(found) > 1:
         names = ", ".join(one.name for one in found)
         message = f"declares several workflows ({names}); choose one with --workflow"
@@ -60,7 +69,7 @@ def workflow(file: Path, name: str = "") -> Workflow:
     return found[0]
 
 
-def _none(file: Path, name: str, found: list[Workflow]) -> list[Workflow]:
+def _none(file: Path, name: str, found: list[Declared]) -> list[Declared]:
     names = ", ".join(one.name for one in found) or "none"
     message = (
         f"declares no workflow {name}; it has: {names}" if name else "declares no workflow (@fl.workflow)"

@@ -1,7 +1,8 @@
 """Tracing: what a workflow function did while it ran once with placeholders.
 
-A trace collects nodes (uses of steps, conditions) and problems that need not end the tracing at once, so
-that an author sees as many as possible together. `graphs` makes the domain's graph of it.
+A trace collects nodes and problems that need not end the tracing at once, so that an author sees as many as
+possible together. What runs inside a step of a trace (`bodies`) has a trace of its own, which knows the one
+around it. `graphs` makes the domain's graph of it all.
 
 Standard library alone: step processes import it.
 """
@@ -10,18 +11,26 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from foldline.sdk.hints import Outputs
 from foldline.sdk.problems import Problem, Site, call_site, refuse
 from foldline.sdk.references import ParameterRef, Placeholder, Result
 
 if TYPE_CHECKING:
-    from foldline.sdk.author import Step
+    from foldline.sdk.bodies import Inner, Traced
     from foldline.sdk.conditions import Condition
+    from foldline.sdk.steps import Step
+    from foldline.sdk.uses import Use
+    from foldline.sdk.waits import Question
+
+
+NOTHING = Outputs(())
+"""The outputs of what gives nothing."""
 
 
 @dataclass(slots=True)
@@ -34,15 +43,20 @@ class Branch:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One use of a step, or one condition. `name` is final once the trace is."""
+    """One use of a step, one condition, one wait. `name` is final once the trace is."""
 
     base: str
     site: Site
-    step: Step[..., Any] | None = None
-    condition: Condition | None = None
+    what: Step[..., Any] | Condition | Inner | Question | None
+    """None for what is no step of the graph: the body of a loop, as its `until` sees it."""
+    outputs: Outputs | None
+    """None where only the installation knows them (a body of another release)."""
     arguments: dict[str, object] = field(default_factory=dict)
     others: list[object] = field(default_factory=list)
+    skip_when: Condition | None = None
     branch: Branch | None = None
+    handles: str = ""
+    trace: Trace | None = None
     explicit: str = ""
     name: str = ""
 
@@ -52,11 +66,11 @@ class Node:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        return tuple(name for name, _ in self.step.outputs.fields) if self.step else ()
+        return tuple(name for name, _ in self.outputs.fields) if self.outputs else ()
 
     @property
     def is_record(self) -> bool:
-        return self.step is not None and self.step.outputs.is_record
+        return self.outputs is None or self.outputs.is_record
 
     def rename(self, name: str) -> None:
         self.explicit = name
@@ -68,40 +82,44 @@ class Node:
 class Trace:
     """The record of one tracing; also what `fl.when` and the steps write to."""
 
-    def __init__(self) -> None:
+    def __init__(self, function: Callable[..., object] | None = None, outer: Trace | None = None) -> None:
         self.nodes: list[Node] = []
         self.problems: list[Problem] = []
         self.branches: list[Branch] = []
         self.closed: list[Node | None] = [None]
         """Per depth of nesting: the `when` that an `otherwise` would belong to."""
+        self.handles = ""
+        """Which handler's block is open."""
+        self.function = function
+        self.outer = outer
+        self.bodies: dict[Callable[..., object], Traced] = {} if outer is None else outer.bodies
+        """Workflows that were traced on the way: each is, once."""
 
-    def add(self, node: Node) -> Node:
-        node.branch = self.branches[-1] if self.branches else None
+    def add(self, node: Node, use: Use | None = None) -> Node:
+        node.trace = self
+        node.branch = node.branch or (self.branches[-1] if self.branches else None)
+        node.handles = self.handles
+        if use is not None:
+            node.explicit = use.name
+            node.others = [*use.after]
+            node.skip_when = use.skip_when
         self.nodes.append(node)
         return node
 
     def problem(self, rule: str, where: str, message: str, site: Site | None = None) -> None:
         self.problems.append(Problem(rule=rule, where=where, message=message, site=site or call_site()))
 
-    def call(self, step: Step[..., Any], args: tuple[object, ...], kwargs: dict[str, object]) -> Result:
+    def call(self, step: Step[..., Any], args: tuple[object, ...], kwargs: Mapping[str, object]) -> Result:
         """Record a use of `step`; nothing runs."""
-        node = self.add(Node(step.name, call_site(), step, explicit=step.use_name, others=[*step.use_after]))
-        try:
-            bound = inspect.signature(step.function).bind(*args, **kwargs)
-        except TypeError as error:
-            self.problem("ILLEGAL_CALL", f"step {node.label}", f"{error}; the step is {_signature(step)}")
-            return Result(node)
-        for name, parameter in bound.signature.parameters.items():
-            if name not in bound.arguments:
-                continue
-            value = bound.arguments[name]
-            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                node.arguments.update(value)
-            elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
-                node.arguments[name] = value
-        for name, value in node.arguments.items():
-            self._check_argument(node, name, value)
+        node = self.add(Node(step.name, call_site(), step, step.outputs), step.use)
+        self.give(node, arguments_of(self, node, step.function, args, kwargs))
         return Result(node)
+
+    def give(self, node: Node, arguments: Mapping[str, object]) -> None:
+        """These are the node's inputs."""
+        for name, value in arguments.items():
+            node.arguments[name] = value
+            self._check_argument(node, name, value)
 
     @contextmanager
     def inside(self, branch: Branch) -> Iterator[None]:
@@ -112,6 +130,17 @@ class Trace:
             yield
         finally:
             self.branches.pop()
+            self.closed.pop()
+
+    @contextmanager
+    def handling(self, when: str) -> Iterator[None]:
+        """Steps called inside belong to a handler."""
+        self.handles = when
+        self.closed.append(None)
+        try:
+            yield
+        finally:
+            self.handles = ""
             self.closed.pop()
 
     def finish(self) -> None:
@@ -132,7 +161,7 @@ class Trace:
         if isinstance(value, Placeholder):
             return
         where = f"step {node.label}"
-        if _holds_placeholder(value):
+        if holds_placeholder(value):
             self.problem(
                 "PLACEHOLDER_IN_COLLECTION",
                 where,
@@ -143,11 +172,36 @@ class Trace:
             self.problem("VALUE_NOT_JSON", where, f"input {name} {reason}; make it in a step, or pass JSON")
 
 
-def _holds_placeholder(value: object) -> bool:
+def arguments_of(
+    trace: Trace,
+    node: Node,
+    function: Callable[..., object],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> dict[str, object]:
+    """The arguments of a call by name; a call that `function` would refuse is a problem of the trace."""
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        trace.problem("ILLEGAL_CALL", f"step {node.label}", f"{error}; it is {_signature(function)}")
+        return {}
+    found: dict[str, object] = {}
+    for name, parameter in bound.signature.parameters.items():
+        if name not in bound.arguments:
+            continue
+        value = bound.arguments[name]
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            found.update(value)
+        elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
+            found[name] = value
+    return found
+
+
+def holds_placeholder(value: object) -> bool:
     if isinstance(value, dict):
-        return any(_holds_placeholder(item) for item in value.values())
+        return any(holds_placeholder(item) for item in value.values())
     if isinstance(value, (list, tuple)):
-        return any(_holds_placeholder(item) for item in value)
+        return any(holds_placeholder(item) for item in value)
     return isinstance(value, Placeholder)
 
 
@@ -170,9 +224,9 @@ def why_not_json(value: object) -> str | None:
     return f"is a {kind.__module__}.{kind.__qualname__}, which is not JSON".replace("builtins.", "")
 
 
-def _signature(step: Step[..., Any]) -> str:
-    names = ", ".join(str(parameter) for parameter in inspect.signature(step.function).parameters.values())
-    return f"{step.function.__name__}({names})"
+def _signature(function: Callable[..., object]) -> str:
+    parameters = inspect.signature(function).parameters.values()
+    return f"{function.__name__}({', '.join(str(parameter) for parameter in parameters)})"
 
 
 _current: ContextVar[Trace | None] = ContextVar("foldline_trace", default=None)
@@ -191,13 +245,11 @@ def required(what: str) -> Trace:
     return trace
 
 
-def run(function: Callable[..., object], parameters: list[str]) -> tuple[Trace, object]:
-    """Call `function` with a placeholder per parameter; the trace and what it returned."""
-    trace = Trace()
+def run(function: Callable[..., object], parameters: list[str], trace: Trace) -> object:
+    """Call `function` with a placeholder per parameter, recording in `trace`; what it returned."""
     token = _current.set(trace)
     try:
-        returned = function(**{name: ParameterRef(name) for name in parameters})
+        return function(**{name: ParameterRef(name, trace) for name in parameters})
     finally:
         _current.reset(token)
         trace.finish()
-    return trace, returned

@@ -1,72 +1,176 @@
-"""What runs wait for: people's answers, values, events from outside; and why a step does not run."""
+"""Questions to people, and events from outside: steps that wait and hold no executor.
+
+    answer = fl.approve("Publish the model?", assignee="ada", deadline=timedelta(days=2), accuracy=accuracy)
+    form = fl.ask("How shall it be trained?", Training)
+    pick = fl.choose("Which model?", ["small", "large"])
+    labels = fl.wait_for_event("labels-ready")
+
+Further inputs by name are shown to the person who is asked. What a deadline does is said with `at_deadline`:
+"fail", "skip" (the step, and what needs it), "default" (the fields' defaults, the first choice), and for
+an approval "approve" or "reject".
+
+Standard library alone: step processes import it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeVar
 
-import grpc
+from foldline.sdk import params
+from foldline.sdk.hints import Outputs
+from foldline.sdk.policies import Seconds, seconds
+from foldline.sdk.problems import call_site
+from foldline.sdk.references import Result
+from foldline.sdk.tracing import Node, required
 
-from foldline.api.recorder.v1 import recorder_service_pb2 as recorder
-from foldline.api.recorder.v1.recorder_service_pb2_grpc import RecorderServiceStub
-from foldline.api.scheduler.v1 import scheduler_service_pb2 as pb
-from foldline.api.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
-from foldline.domain.spec import Json
-from foldline.sdk.calls import ask
-from foldline.wire import messages
+Form = TypeVar("Form")
 
 
-class Waits:
-    """Questions and reasons of runs of one workspace. Ids are whole ones."""
+class Approval(NamedTuple):
+    """What an approval gives."""
 
-    def __init__(self, channel: grpc.aio.Channel, workspace: str) -> None:
-        self._scheduler = SchedulerServiceStub(channel)
-        self._recorder = RecorderServiceStub(channel)
-        self._workspace = workspace
+    approved: bool
+    by: str
+    comment: str
 
-    async def todos(self, limit: int = 50) -> list[recorder.Todo]:
-        """Steps that wait for a person, in all runs of the workspace, oldest first; 500 at most."""
-        request = recorder.ListTodosRequest(workspace=self._workspace, page_size=limit)
-        return list((await ask(self._recorder.ListTodos, request)).todos)
 
-    async def explain(self, run_id: str) -> list[pb.WaitingStep]:
-        """Why each step that is not running is not, also in the runs inside it."""
-        request = pb.ExplainWaitingRequest(workspace=self._workspace, run_id=run_id)
-        return list((await ask(self._scheduler.ExplainWaiting, request)).steps)
+class Choice(NamedTuple):
+    """What a choice gives."""
 
-    async def approve(self, run_id: str, step: str, approved: bool, *, comment: str = "") -> None:
-        """Say yes or no to a step that asks for it."""
-        await self._answer(self._request(run_id, step, comment, approved=approved))
+    choice: str
 
-    async def choose(self, run_id: str, step: str, choice: str, *, comment: str = "") -> None:
-        """Take one of the choices that a step offers."""
-        await self._answer(self._request(run_id, step, comment, choice=choice))
 
-    async def fill(self, run_id: str, step: str, values: Mapping[str, Json], *, comment: str = "") -> None:
-        """Fill the fields that a step asks for."""
-        await self._answer(self._request(run_id, step, comment, values=messages.to_struct(values)))
+class Event(NamedTuple):
+    """What an event from outside gives: its data."""
 
-    async def provide(self, run_id: str, values: Mapping[str, Json]) -> None:
-        """Give values of parameters that are asked for during the run."""
-        request = pb.ProvideParametersRequest(
-            workspace=self._workspace, run_id=run_id, values=messages.to_struct(values)
-        )
-        await ask(self._scheduler.ProvideParameters, request)
+    data: Any
 
-    async def deliver(self, run_id: str, event: str, data: Json = None) -> None:
-        """Deliver an event to the steps of the run that wait for it."""
-        request = pb.DeliverEventRequest(
-            workspace=self._workspace, run_id=run_id, event=event, data=messages.to_value(data)
-        )
-        await ask(self._scheduler.DeliverEvent, request)
 
-    async def _answer(self, request: pb.AnswerWaitRequest) -> None:
-        await ask(self._scheduler.AnswerWait, request)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a wait step waits for."""
 
-    def _request(self, run_id: str, step: str, comment: str, **answer: object) -> pb.AnswerWaitRequest:
-        return pb.AnswerWaitRequest(
-            workspace=self._workspace,
-            run_id=run_id,
-            step=step,
-            comment=comment,
-            **answer,  # type: ignore[arg-type]  # one of the oneof's, by name
-        )
+    kind: Literal["approve", "values", "choose", "event"]
+    prompt: str = ""
+    fields: tuple[params.Param, ...] = ()
+    choices: tuple[str, ...] = ()
+    assignee: str = ""
+    deadline: float = 0.0
+    at_deadline: str = ""
+    at_rejection: str = ""
+    event: str = ""
+
+
+def approve(
+    prompt: str,
+    /,
+    *,
+    assignee: str = "",
+    deadline: Seconds = 0.0,
+    at_deadline: Literal["fail", "skip", "approve", "reject"] = "fail",
+    at_rejection: Literal["fail", "continue"] = "fail",
+    name: str = "",
+    **shown: object,
+) -> Approval:
+    """Ask for yes or no. A no fails the run, or with at_rejection="continue" gives `approved` as false."""
+    question = Question(
+        kind="approve",
+        prompt=prompt,
+        assignee=assignee,
+        deadline=seconds(deadline),
+        at_deadline=_unless_fail(at_deadline),
+        at_rejection=_unless_fail(at_rejection),
+    )
+    outputs = (("approved", "bool"), ("by", "str"), ("comment", "str"))
+    return _wait("fl.approve", "approve", question, outputs, name, shown)  # type: ignore[return-value]  # a placeholder for it
+
+
+def ask(
+    prompt: str,
+    form: type[Form],
+    /,
+    *,
+    assignee: str = "",
+    deadline: Seconds = 0.0,
+    at_deadline: Literal["fail", "skip", "default"] = "fail",
+    name: str = "",
+    **shown: object,
+) -> Form:
+    """Ask for values: the fields of `form`, a NamedTuple, dataclass or TypedDict.
+
+    A field may have a default, or an `fl.param(...)` with bounds, choices and words. The result has one
+    output per field.
+    """
+    trace = required("fl.ask")
+    fields, problems = params.form_of(form, call_site())
+    trace.problems.extend(problems)
+    question = Question(
+        kind="values",
+        prompt=prompt,
+        fields=tuple(fields),
+        assignee=assignee,
+        deadline=seconds(deadline),
+        at_deadline=_unless_fail(at_deadline),
+    )
+    outputs = tuple((field.name, field.type) for field in fields)
+    return _wait("fl.ask", "ask", question, outputs, name, shown)  # type: ignore[return-value]  # a placeholder for it
+
+
+def choose(
+    prompt: str,
+    choices: Sequence[str],
+    /,
+    *,
+    assignee: str = "",
+    deadline: Seconds = 0.0,
+    at_deadline: Literal["fail", "skip", "default"] = "fail",
+    name: str = "",
+    **shown: object,
+) -> Choice:
+    """Ask for one of `choices`."""
+    question = Question(
+        kind="choose",
+        prompt=prompt,
+        choices=tuple(choices),
+        assignee=assignee,
+        deadline=seconds(deadline),
+        at_deadline=_unless_fail(at_deadline),
+    )
+    return _wait("fl.choose", "choose", question, (("choice", "str"),), name, shown)  # type: ignore[return-value]  # a placeholder for it
+
+
+def wait_for_event(
+    event: str,
+    /,
+    *,
+    deadline: Seconds = 0.0,
+    at_deadline: Literal["fail", "skip"] = "fail",
+    name: str = "",
+    **shown: object,
+) -> Event:
+    """Wait until somebody tells the run of the event of this name; its data are the result."""
+    question = Question(
+        kind="event", event=event, deadline=seconds(deadline), at_deadline=_unless_fail(at_deadline)
+    )
+    return _wait("fl.wait_for_event", "event", question, (("data", "json"),), name, shown)  # type: ignore[return-value]  # a placeholder for it
+
+
+def _unless_fail(action: str) -> str:
+    return "" if action == "fail" else action
+
+
+def _wait(
+    what: str,
+    base: str,
+    question: Question,
+    outputs: tuple[tuple[str, str], ...],
+    name: str,
+    shown: Mapping[str, object],
+) -> Result:
+    trace = required(what)
+    node = Node(base, call_site(), question, Outputs(outputs, is_record=True), explicit=name)
+    trace.add(node)
+    trace.give(node, shown)
+    return Result(node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import pytest
 
@@ -43,11 +43,11 @@ def tell(**facts: object) -> None:
     """Nothing."""
 
 
-def graph_of(workflow: Workflow) -> Graph:
+def graph_of(workflow: Workflow[..., Any]) -> Graph:
     return graphs.check(workflow).require()
 
 
-def rules_of(workflow: Workflow) -> list[str]:
+def rules_of(workflow: Workflow[..., Any]) -> list[str]:
     return [problem.rule for problem in graphs.check(workflow).problems]
 
 
