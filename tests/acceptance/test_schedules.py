@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -40,6 +41,10 @@ def started_by(platform: Installation, actor: str) -> list[dict[str, Any]]:
     return [run for run in result.json if run["started_by"] == actor]
 
 
+def is_reached(moment: float) -> bool:
+    return time.time() >= moment
+
+
 def test_a_scheduler_killed_at_the_second_of_a_firing_fires_each_time_once(
     own_platform: Installation, workflow: str
 ) -> None:
@@ -56,11 +61,11 @@ def test_a_scheduler_killed_at_the_second_of_a_firing_fires_each_time_once(
         "--time-parameter",
         "at",
     )
-    until_sync(lambda: history(own_platform, "schedule", "kills", "ScheduleFired"), timeout=30)
+    until_sync(lambda: bool(history(own_platform, "schedule", "kills", "ScheduleFired")), timeout=30)
     for late in KILLS:
         pid = until_sync(lambda: own_platform.process("scheduler")["pid"] or False, timeout=30)
         moment = (time.time() // SECONDS + 1) * SECONDS + late
-        until_sync(lambda moment=moment: time.time() >= moment)
+        until_sync(partial(is_reached, moment))
         os.kill(pid, signal.SIGKILL)
         fired_by = datetime.fromtimestamp(moment - late, UTC)
 
@@ -113,7 +118,7 @@ def test_the_whole_life_of_a_schedule(own_platform: Installation, workflow: str)
         "schedule", "backfill", "nightly", "--from", "2026-01-01", "--to", "2026-01-03", "--parallelism", "2"
     )["backfill"]
     completed = until_sync(
-        lambda: history(own_platform, "schedule", "nightly", "BackfillCompleted"), timeout=60
+        lambda: history(own_platform, "schedule", "nightly", "BackfillCompleted") or False, timeout=60
     )
     assert completed == [{"backfill": backfill, "count": 3}]
     ask("schedule", "resume", "nightly")

@@ -73,16 +73,7 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         )
         handlers = Handlers(owner, bus, registry)
         parts = Parts(
-            pool,
-            store,
-            bus,
-            owner,
-            handlers,
-            registry,
-            key=settings.token_key,
-            clock=clock,
-            tasks=tasks,
-            stop=life.stop,
+            pool, store, bus, owner, handlers, registry, settings.token_key, clock, tasks, life.stop
         )
         runs = rpc.Service(NAME, add_SchedulerServiceServicer_to_server, SchedulerServicer(handlers))
         await opened.enter_async_context(

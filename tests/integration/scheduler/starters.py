@@ -10,16 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import grpc
 from tests.unit.domain.graphs import function
 from tests.waiting import until
 
 from foldline.access import tokens
 from foldline.access.interceptor import AccessInterceptor
 from foldline.api.registry.v1 import workflow_service_pb2 as registry_pb
-from foldline.api.registry.v1.workflow_service_pb2_grpc import (
-    WorkflowServiceServicer,
-    add_WorkflowServiceServicer_to_server,
-)
 from foldline.api.scheduler.v1 import schedule_service_pb2 as pb
 from foldline.api.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
 from foldline.api.workflow.v1 import workflow_pb2
@@ -42,6 +39,7 @@ from foldline_scheduler.partitions import PARTITIONS
 from foldline_scheduler.schedules.parts import Parts
 from foldline_scheduler.servicer import SchedulerServicer
 
+REGISTRY = "foldline.api.registry.v1.WorkflowService"
 KEY = "k" * 32
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -49,7 +47,7 @@ PARAMETERS = (Parameter(name="at", type="str", default=""), Parameter(name="size
 GRAPH = Graph(name="f", parameters=PARAMETERS, steps=(function("a"),))
 
 
-class ScriptedRegistry(WorkflowServiceServicer):
+class ScriptedRegistry:
     """Knows the workflow f alone. Remembers who asked."""
 
     def __init__(self, clock: ManualClock) -> None:
@@ -67,6 +65,22 @@ class ScriptedRegistry(WorkflowServiceServicer):
         return registry_pb.ResolveRunResponse(
             release=self._release(), parameters=messages.to_struct(chosen), region="local"
         )
+
+    def add_to(self, _registry: object, server: Any) -> None:
+        """As the generated add_…_to_server does, for what is answered here."""
+        handlers = {
+            "GetRelease": grpc.unary_unary_rpc_method_handler(
+                self.GetRelease,
+                registry_pb.GetReleaseRequest.FromString,
+                registry_pb.GetReleaseResponse.SerializeToString,
+            ),
+            "ResolveRun": grpc.unary_unary_rpc_method_handler(
+                self.ResolveRun,
+                registry_pb.ResolveRunRequest.FromString,
+                registry_pb.ResolveRunResponse.SerializeToString,
+            ),
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(REGISTRY, handlers),))
 
     def _check(self, workflow: str, context: Any) -> str:
         token = dict(context.invocation_metadata())["authorization"].removeprefix("Bearer ")
@@ -117,10 +131,10 @@ class Place:
                 owner,
                 handlers,
                 registry,
-                key=Secret(KEY),
-                clock=self.clock,
-                tasks=tasks,
-                stop=life.stop,
+                Secret(KEY),
+                self.clock,
+                tasks,
+                life.stop,
             )
             runs = rpc.Service(
                 "foldline.api.scheduler.v1.SchedulerService",
@@ -163,9 +177,7 @@ async def place(pool: asyncpg.Pool, store: PostgresEventStore, bus: Bus) -> Asyn
     made = Place(pool, store, bus, clock)
     life = Lifecycle()
     life.ready.set()
-    service = rpc.Service(
-        "foldline.api.registry.v1.WorkflowService", add_WorkflowServiceServicer_to_server, made.registry
-    )
+    service = rpc.Service(REGISTRY, made.registry.add_to, made.registry)
     async with rpc.serve("127.0.0.1:0", [service], life=life, translate=failures.to_status) as port:
         made.address = f"127.0.0.1:{port}"
         yield made
@@ -186,3 +198,8 @@ async def until_told(client: Client, schedule: str, type_: str, count: int = 1) 
         return found
 
     return await until(check)
+
+
+def said(entry: pb.HistoryEntry, field: str) -> str:
+    """A field of the fact, as text."""
+    return str(messages.from_struct(entry.data).get(field, ""))

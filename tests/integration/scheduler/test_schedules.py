@@ -7,13 +7,14 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from tests.integration.scheduler.starters import NOON, Place, place, told, until_told
+from tests.integration.scheduler.starters import NOON, Place, place, said, told, until_told
 from tests.waiting import until
 
 from foldline.bus import jetstream
 from foldline.domain import firings
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.schedule_events import ScheduleSettings, Times
+from foldline.eventstore import facts
 from foldline.eventstore.postgres import PostgresEventStore
 from foldline.pg import connect
 from foldline.sdk.client import Client
@@ -50,17 +51,17 @@ async def test_a_schedule_fires_in_its_own_name_and_tells_the_run_its_time(here:
 
     assert fired.summary.startswith("2026-03-01T12:01:00Z fired: run ")
     assert [(stream, meta.actor, meta.workspace) for stream, meta in runs.items()] == [
-        (f"run-{fired.data['run_id']}", "schedule:w/s", "w")
+        (f"run-{said(fired, 'run_id')}", "schedule:w/s", "w")
     ]
     assert here.registry.askers == ["schedule:w/s"]
-    (created,) = await here.store.read_stream(f"run-{fired.data['run_id']}", limit=1)
+    (created,) = await here.store.read_stream(f"run-{said(fired, 'run_id')}", limit=1)
     assert '"parameters":{"at":"2026-03-01T12:01:00Z","size":7}' in created.payload
 
 
-async def _some(here: Place, count: int = 1) -> dict[str, object]:
+async def _some(here: Place, count: int = 1) -> dict[str, facts.Meta]:
     runs = await here.runs()
     assert len(runs) >= count
-    return runs  # type: ignore[return-value]  # read-only
+    return runs
 
 
 async def test_a_clock_set_back_and_forth_by_an_hour_fires_nothing_twice(here: Place) -> None:
@@ -75,7 +76,7 @@ async def test_a_clock_set_back_and_forth_by_an_hour_fires_nothing_twice(here: P
             await client.schedules.backfill("s", long_ago, long_ago)
             await until(partial(_looked, client, looks))
         fired = [
-            one.data["at"] for one in await told(client, "s", "ScheduleFired") if "backfill" not in one.data
+            said(one, "at") for one in await told(client, "s", "ScheduleFired") if "backfill" not in one.data
         ]
         await until(lambda: _some(here, len(fired) + looks))
         skipped = await told(client, "s", "ScheduleSkipped")
@@ -107,7 +108,7 @@ async def test_what_was_fired_and_not_started_is_started_by_the_next_owner_once(
         await until(lambda: _some(here))
         assert len(await told(client, "s", "ScheduleFired")) == 1
 
-    assert list(await here.runs()) == [f"run-{fired.data['run_id']}"]
+    assert list(await here.runs()) == [f"run-{said(fired, 'run_id')}"]
 
 
 async def test_two_owners_of_one_schedule_start_each_run_once(here: Place) -> None:
@@ -117,7 +118,7 @@ async def test_two_owners_of_one_schedule_start_each_run_once(here: Place) -> No
             here.clock.advance(60)
             await until_told(client, "s", "ScheduleFired", minute)
         await until(lambda: _some(here, 5))
-        fired = [entry.data["at"] for entry in await told(client, "s", "ScheduleFired")]
+        fired = [said(entry, "at") for entry in await told(client, "s", "ScheduleFired")]
 
     assert fired == [f"2026-03-01T12:0{minute}:00Z" for minute in range(1, 6)]
     assert len(await here.runs()) == 5
@@ -131,14 +132,14 @@ async def test_while_a_run_is_open_the_next_times_are_skipped_and_the_history_sa
         here.clock.advance(60)
         (skipped,) = await until_told(client, "s", "ScheduleSkipped")
         await until(lambda: _some(here))
-        await client.runs.stop(fired.data["run_id"])
+        await client.runs.stop(said(fired, "run_id"))
         (ended,) = await until_told(client, "s", "FiredRunEnded")
         here.clock.advance(60)
         await until_told(client, "s", "ScheduleFired", 2)
 
-    because = f"the run before was still open (run {fired.data['run_id']})"
+    because = f"the run before was still open (run {said(fired, 'run_id')})"
     assert skipped.summary == f"2026-03-01T12:02:00Z skipped: {because}"
-    assert ended.summary == f"run {fired.data['run_id']} stopped"
+    assert ended.summary == f"run {said(fired, 'run_id')} stopped"
 
 
 async def test_a_queued_time_fires_when_the_run_before_has_ended(here: Place) -> None:
@@ -150,10 +151,10 @@ async def test_a_queued_time_fires_when_the_run_before_has_ended(here: Place) ->
         await until_told(client, "s", "ScheduleQueued")
         assert messages.to_time((await client.schedules.get("s")).waiting) == NOON + timedelta(minutes=2)
         await until(lambda: _some(here))
-        await client.runs.stop(fired.data["run_id"])
+        await client.runs.stop(said(fired, "run_id"))
         _, second = await until_told(client, "s", "ScheduleFired", 2)
 
-    assert second.data["at"] == "2026-03-01T12:02:00Z"
+    assert said(second, "at") == "2026-03-01T12:02:00Z"
 
 
 async def test_with_overlap_cancel_the_old_run_is_stopped_by_the_schedule(here: Place) -> None:
@@ -166,7 +167,7 @@ async def test_with_overlap_cancel_the_old_run_is_stopped_by_the_schedule(here: 
         await until_told(client, "s", "ScheduleFired", 2)
         assert len(await told(client, "s", "FiredRunEnded")) == 1
 
-    events = await here.store.read_stream(f"run-{fired.data['run_id']}")
+    events = await here.store.read_stream(f"run-{said(fired, 'run_id')}")
     assert "RunStopRequested" in [event.type for event in events]
 
 
@@ -190,7 +191,7 @@ async def test_after_an_outage_times_within_the_window_fire_and_older_ones_are_m
         fired = await until_told(client, "s", "ScheduleFired", 3)
         (missed,) = await told(client, "s", "ScheduleSkipped")
 
-    assert [entry.data["at"][11:16] for entry in fired] == ["12:08", "12:09", "12:10"]
+    assert [said(entry, "at")[11:16] for entry in fired] == ["12:08", "12:09", "12:10"]
     assert missed.summary == (
         "7 times from 2026-03-01T12:01:00Z to 2026-03-01T12:07:00Z skipped: older than the catch-up window"
     )
@@ -207,15 +208,15 @@ async def test_a_backfill_keeps_to_its_parallelism_and_ends(here: Place) -> None
         assert (state.id, state.fired, state.open) == (backfill, 2, 2)
         for count in range(1, 6):
             fired = await until_told(client, "s", "ScheduleFired", count)
-            run_id = fired[count - 1].data["run_id"]
-            await until(lambda run_id=run_id: _has(here, run_id))
+            run_id = said(fired[count - 1], "run_id")
+            await until(partial(_has, here, run_id))
             await client.runs.stop(run_id)
         (completed,) = await until_told(client, "s", "BackfillCompleted")
         fired = await told(client, "s", "ScheduleFired")
 
-    assert completed.data["count"] == 5
-    assert [entry.data["at"][11:16] for entry in fired] == ["11:55", "11:56", "11:57", "11:58", "11:59"]
-    assert {entry.data["backfill"] for entry in fired} == {backfill}
+    assert said(completed, "count") == "5"
+    assert [said(entry, "at")[11:16] for entry in fired] == ["11:55", "11:56", "11:57", "11:58", "11:59"]
+    assert {said(entry, "backfill") for entry in fired} == {backfill}
 
 
 async def _has(here: Place, run_id: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.integration.scheduler.starters import Place, place
+from tests.integration.scheduler.starters import Place, place, said
 from tests.waiting import until
 
 from foldline.api.scheduler.v1 import schedule_service_pb2 as pb
@@ -69,7 +69,7 @@ async def publish_until_fired(here: Place, client: Client, event: dict[str, Any]
     async def check() -> pb.HistoryEntry:
         await here.bus.publish("shop.orders.new", msgspec.json.encode(event))
         fired = [
-            entry for entry in await told(client, "TriggerFired") if entry.data["event_id"] == event["id"]
+            entry for entry in await told(client, "TriggerFired") if said(entry, "event_id") == event["id"]
         ]
         assert fired
         return fired[0]
@@ -87,11 +87,11 @@ async def test_an_event_on_the_subject_starts_one_run_however_often_it_comes(her
         runs = await until(lambda: has_runs(here, 2))
         assert len(await told(client, "TriggerFired")) == 2
 
-    run = f"run-{fired.data['run_id']}"
+    run = f"run-{said(fired, 'run_id')}"
     assert runs[run].actor == "trigger:w/t"
     (created,) = await here.store.read_stream(run, limit=1)
     assert '"parameters":{"at":"now","size":3}' in created.payload
-    assert fired.summary == f"event 1 of /shop fired: run {fired.data['run_id']}"
+    assert fired.summary == f"event 1 of /shop fired: run {said(fired, 'run_id')}"
 
 
 async def test_events_that_are_ignored_are_told_of_by_their_reason(here: Place) -> None:
@@ -105,8 +105,8 @@ async def test_events_that_are_ignored_are_told_of_by_their_reason(here: Place) 
         async def all_told() -> dict[str, int]:
             counts: dict[str, int] = {}
             for entry in await told(client, "TriggerIgnored"):
-                reason = entry.data["reason"]
-                counts[reason] = counts.get(reason, 0) + int(entry.data["count"])
+                reason = said(entry, "reason")
+                counts[reason] = counts.get(reason, 0) + int(said(entry, "count"))
             assert set(counts) == {"filtered", "filter_failed", "unreadable"}
             assert counts["filtered"] == 2
             return counts
@@ -124,7 +124,7 @@ async def test_an_event_by_hand_fires_or_says_why_not(here: Place) -> None:
         await until(lambda: has_runs(here, 1))
         (entry,) = await told(client, "TriggerFired")
 
-    assert answer.run_id == again.run_id == entry.data["run_id"]
+    assert answer.run_id == again.run_id == said(entry, "run_id")
     assert entry.actor == "ada"
     assert (small.run_id, small.reason) == ("", "filtered")
     assert len(await here.runs()) == 1

@@ -42,7 +42,6 @@ class Parts:
         owner: Owner,
         handlers: Handlers,
         registry: grpc.aio.Channel,
-        *,
         key: Secret,
         clock: Clock,
         tasks: asyncio.TaskGroup,
