@@ -10,6 +10,7 @@ from foldline.domain import parameters
 from foldline.domain import run_events as ev
 from foldline.domain.commands import PauseRun, ProvideParameters, RequestStop, RetrySteps, StopStep
 from foldline.domain.decision import Decision, Refused
+from foldline.domain.reports import go_on, go_on_all
 from foldline.domain.run import RunState, StepState
 from foldline.domain.settle import after, finish, settle_all
 from foldline.domain.spec import Json
@@ -26,6 +27,7 @@ def request_stop(decision: Decision, command: RequestStop) -> None:
     if is_asked_for and (state.forced or not command.forced):
         return
     decision.add(ev.RunStopRequested(reason=command.reason, forced=command.forced))
+    go_on_all(decision)
     finish(decision)
 
 
@@ -42,6 +44,8 @@ def stop_step(decision: Decision, command: StopStep) -> None:
     decision.add(ev.StepStopRequested(step=step.name, reason=command.reason))
     if not is_active:
         decision.add(ev.StepStopped(step=step.name))
+    elif step.children is not None and not step.children.open:
+        go_on(decision, step.name)
     after(decision, step.name)
 
 
@@ -61,6 +65,7 @@ def resume(decision: Decision) -> None:
     if state.status != "paused":
         raise Refused("NOT_PAUSED", f"the run is {state.status}, not paused")
     decision.add(ev.RunResumed())
+    go_on_all(decision)
     settle_all(decision)
 
 
