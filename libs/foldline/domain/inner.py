@@ -362,7 +362,10 @@ def item_lists(state: RunState) -> dict[str, lists.Stored]:
     found = {}
     for name, binding in state.created.graph.outputs.items():
         numbers = range(parent.first, parent.first + len(state.created.items))
-        found[name] = lists.stored([_item_output(state, binding, parent.over, one) for one in numbers])
+        outputs = (_item_output(state, binding, parent.over, number) for number in numbers)
+        found[name] = lists.stored(
+            [None if place in state.failed_units else one for place, one in enumerate(outputs)]
+        )
     return found
 
 

@@ -119,3 +119,18 @@ def test_the_last_iteration_of_a_loop_counts_also_when_the_run_is_stopping() -> 
 
     assert world.state.step("loop").outputs["output"].value == 2
     assert world.state.status == "completed"
+
+
+def test_a_failed_item_gives_null_also_where_its_output_was_produced() -> None:
+    body = double()
+    spoiled = replace(body, steps=(*body.steps, call("check", x=Binding(parameter="x"))))
+    step = replace(map_step(Binding(value=[1, 2]), tolerated=1), body=Body(graph=spoiled))
+    lab = Lab()
+    world = World(graph(step), behave=lambda work: lab(work))
+    lab.world = world
+    world.attempt("run.each.1.0", "double.1")
+    lab.failing = [2]
+
+    world.run()
+
+    assert world.value(world.state.step("each").outputs["output"]) == [2, None]
