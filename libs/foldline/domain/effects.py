@@ -82,6 +82,8 @@ def standing(state: RunState) -> list[Effect]:
             found += _stop_children(state, step)
         elif state.status == "paused":
             found += [PauseChild(step.name, index) for index in step.children.open]
+        else:
+            found += [ResumeChild(step.name, index) for index in step.children.open]
     return found
 
 

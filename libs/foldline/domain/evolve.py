@@ -314,6 +314,10 @@ def _run_moved(state: RunState, event: Any, _: datetime) -> RunState:
     return _move_run(state, event)
 
 
+def _run_paused(state: RunState, event: ev.RunPaused, _: datetime) -> RunState:
+    return replace(_move_run(state, event), paused_by_parent=event.by_parent)
+
+
 def _run_stop_requested(state: RunState, event: ev.RunStopRequested, _: datetime) -> RunState:
     return replace(_move_run(state, event), forced=state.forced or event.forced)
 
@@ -378,7 +382,7 @@ _APPLY: dict[type, Callable[[RunState, Any, datetime], RunState]] = {
     ev.WaitOpened: _wait_opened,
     ev.WaitAnswered: _wait_answered,
     ev.WaitExpired: _wait_expired,
-    ev.RunPaused: _run_moved,
+    ev.RunPaused: _run_paused,
     ev.RunResumed: _run_moved,
     ev.RunStopRequested: _run_stop_requested,
     ev.RunReopened: _run_reopened,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from foldline.domain import parameters
 from foldline.domain import run_events as ev
-from foldline.domain.commands import PauseRun, ProvideParameters, RequestStop, RetrySteps, StopStep
+from foldline.domain.commands import PauseRun, ProvideParameters, RequestStop, ResumeRun, RetrySteps, StopStep
 from foldline.domain.decision import Decision, Refused
 from foldline.domain.reports import go_on, go_on_all
 from foldline.domain.run import RunState, StepState
@@ -56,11 +56,14 @@ def pause(decision: Decision, command: PauseRun) -> None:
         return
     if state.status not in ("created", "running"):
         raise Refused("RUN_ENDING", f"the run is {state.status}; it cannot be paused any more")
-    decision.add(ev.RunPaused(reason=command.reason))
+    decision.add(ev.RunPaused(reason=command.reason, by_parent=command.by_parent))
 
 
-def resume(decision: Decision) -> None:
+def resume(decision: Decision, command: ResumeRun) -> None:
+    """A run inside a step that was paused by hand does not go on because the run around it does."""
     state = decision.state
+    if command.by_parent and not (state.status == "paused" and state.paused_by_parent):
+        return
     _require_open(state, "resumed")
     if state.status != "paused":
         raise Refused("NOT_PAUSED", f"the run is {state.status}, not paused")

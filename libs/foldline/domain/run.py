@@ -119,6 +119,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     failed_step: str = ""
     outcome: str = ""  # of the main part, once the run is ending
     forced: bool = False
+    paused_by_parent: bool = False
     failure: Failure | None = None
     outputs: dict[str, Artifact] = {}
     ended_at: datetime | None = None

@@ -232,8 +232,8 @@ class World:
             case PauseChild() | ResumeChild():
                 attempt = state.step(effect.step).attempts[-1].number
                 child = inner.child_id(run_id, effect.step, attempt, effect.index)
-                command = commands.PauseRun() if isinstance(effect, PauseChild) else commands.ResumeRun()
-                self._if_open(command, child)
+                kind = commands.PauseRun if isinstance(effect, PauseChild) else commands.ResumeRun
+                self._if_open(kind(by_parent=True), child)
             case TellParent():
                 parent = state.created.parent
                 assert parent is not UNSET

@@ -17,6 +17,7 @@ from foldline.domain.commands import (
     ScheduleSteps,
     StopStep,
 )
+from foldline.domain.decide import decide
 from foldline.domain.inner import ended
 from foldline.domain.spec import Binding, Body, Graph, Output, Step, Timeouts
 from foldline.domain.work import Report
@@ -91,6 +92,29 @@ def test_a_loop_that_is_paused_between_two_iterations_can_be_stopped() -> None:
     world.command(StopStep("loop"))
 
     assert world.state.status == "stopped"
+
+
+def test_a_run_that_was_paused_by_hand_stays_so_when_the_run_around_it_goes_on() -> None:
+    world = begin(graph(inside()))
+    world.command(PauseRun(), "run.inside.1.0")
+    world.command(PauseRun())
+
+    world.command(ResumeRun())
+
+    assert world.runs["run.inside.1.0"].status == "paused"
+
+
+def test_a_resume_that_did_not_reach_the_runs_inside_reaches_them_after_a_restart() -> None:
+    world = begin(graph(inside()))
+    world.command(PauseRun())
+    world.command(PauseRun(by_parent=True), "run.inside.1.0")
+    state, history = world.state, world.histories["run"]
+    for event in decide(state, ResumeRun(), world.clock.now()):
+        history.append((event, world.clock.now()))
+
+    world.restart()
+
+    assert world.run().status == "completed"
 
 
 def test_a_map_that_was_paused_goes_on_with_the_children_that_had_no_room() -> None:
