@@ -207,9 +207,7 @@ def ended(child: RunState) -> ev.ChildEnded:
     assert parent is not UNSET
     failed = len(child.failed_units)
     total = len(child.created.items) or 1
-    failure = child.failure
-    if failure is None and child.failed_step:
-        failure = child.step(child.failed_step).failure
+    failure = child.first_failure
     return ev.ChildEnded(
         step=parent.step,
         attempt=parent.attempt,

@@ -203,10 +203,16 @@ def finish(decision: Decision) -> None:
     if state.is_broken or (state.open_steps == 0 and state.has_failed):
         _end_main(decision, "failed")
     elif state.open_steps == 0:
-        is_stopped = any(step.status == "stopped" for step in state.steps)
-        _end_main(decision, "stopped" if is_stopped else "completed")
+        _end_main(decision, "stopped" if _was_stopped(state) else "completed")
     elif state.status == "stopping":
         _end_main(decision, "stopped")
+
+
+def _was_stopped(state: RunState) -> bool:
+    """Has a step been stopped? In a map's child that only fails its item, unless all of it was stopped."""
+    if state.created.items and state.status != "stopping":
+        return False
+    return any(step.status == "stopped" for step in state.steps)
 
 
 def _end_main(decision: Decision, outcome: str) -> None:
@@ -215,7 +221,7 @@ def _end_main(decision: Decision, outcome: str) -> None:
     if state.forced or not any(one.handles in wanted for one in state.plan.graph.steps):
         _end(decision, outcome)
         return
-    failure = state.step(state.failed_step).failure if outcome == "failed" else None
+    failure = state.first_failure if outcome == "failed" else None
     step = state.failed_step if outcome == "failed" else ""
     decision.add(ev.RunEnding(outcome=outcome, step=step, failure=failure or UNSET))
     settle(decision, state.plan.handlers)
@@ -224,7 +230,7 @@ def _end_main(decision: Decision, outcome: str) -> None:
 def _end(decision: Decision, outcome: str) -> None:
     state = decision.state
     if outcome == "failed":
-        failure = state.failure or state.step(state.failed_step).failure
+        failure = state.first_failure
         assert failure is not None, "a run fails because a step did"
         decision.add(ev.RunFailed(step=state.failed_step, failure=failure))
     elif outcome == "completed":

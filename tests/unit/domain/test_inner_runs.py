@@ -158,3 +158,22 @@ def test_a_failed_item_gives_null_also_where_its_output_was_produced() -> None:
     world.run()
 
     assert world.value(world.state.step("each").outputs["output"]) == [2, None]
+
+
+def test_a_step_that_is_stopped_in_one_item_leaves_the_other_items_alone() -> None:
+    world = begin(graph(map_step(Binding(value=[1, 2, 3]), tolerated=1)))
+    world.command(StopStep("double.1"), "run.each.1.0")
+
+    world.run()
+
+    assert world.state.status == "completed"
+    assert world.value(world.state.step("each").outputs["output"]) == [2, None, 6]
+
+
+def test_an_item_that_was_stopped_and_is_not_tolerated_fails_the_map() -> None:
+    world = begin(graph(map_step(Binding(value=[1, 2, 3]))))
+    world.command(StopStep("double.1"), "run.each.1.0")
+
+    assert world.state.failure is not None
+    assert "1 of 3 items failed" in world.state.failure.message
+    assert "double.1 was stopped by hand" in world.state.failure.message
