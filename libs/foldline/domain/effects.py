@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from foldline.domain import run_events as ev
 from foldline.domain.inner import is_exceeded, is_to_stop

@@ -210,7 +210,7 @@ class World:
         return artifact.value
 
     def restart(self) -> None:
-        """As after a crash: every run is folded from its history, and what should be so outside is made so."""
+        """As after a crash: every run is folded again, and its standing effects are carried out."""
         for run_id, history in self.histories.items():
             self.runs[run_id] = fold(history)
         for run_id in list(self.runs):
