@@ -98,10 +98,11 @@ class StopStep(Struct, frozen=True):
 
 class PauseRun(Struct, frozen=True):
     reason: str = ""
+    by_parent: bool = False  # the word of the run that it is a part of, not of a person
 
 
 class ResumeRun(Struct, frozen=True):
-    pass
+    by_parent: bool = False
 
 
 class RetrySteps(Struct, frozen=True):

@@ -85,7 +85,7 @@ def _carry_out(decision: Decision, command: Command) -> None:  # noqa: C901  # o
         case PauseRun():
             operations.pause(decision, command)
         case ResumeRun():
-            operations.resume(decision)
+            operations.resume(decision, command)
         case RetrySteps():
             operations.retry(decision, command)
         case ProvideParameters():

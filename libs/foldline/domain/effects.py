@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from foldline.domain import run_events as ev
+from foldline.domain.inner import is_exceeded, is_to_stop
 from foldline.domain.run import RunState, StepState
 
 
@@ -77,10 +78,12 @@ def standing(state: RunState) -> list[Effect]:
                 found.append(_stop(state, step))
             continue
         found += [CreateChild(step.name, index) for index in step.children.open]
-        if state.status == "stopping" or step.status == "stopping" or _is_exceeded(state, step):
+        if is_to_stop(state, step):
             found += _stop_children(state, step)
         elif state.status == "paused":
             found += [PauseChild(step.name, index) for index in step.children.open]
+        else:
+            found += [ResumeChild(step.name, index) for index in step.children.open]
     return found
 
 
@@ -97,7 +100,7 @@ def _of(event: ev.RunEvent, state: RunState) -> Iterator[Effect]:  # noqa: C901 
             yield from _stop_all(state, state.step(event.step))
         case ev.ChildEnded():
             step = state.step(event.step)
-            if step.is_active and _is_exceeded(state, step):
+            if step.is_active and is_exceeded(state, step):
                 yield from _stop_children(state, step)
         case ev.AttemptFailed() if event.failure.kind == "timeout":
             yield from _stop_late(state, event)
@@ -148,11 +151,3 @@ def _stop_late(state: RunState, event: ev.AttemptFailed) -> Iterator[Effect]:
         yield StopAttempt(step.name, event.attempt, attempt.executor)
     else:
         yield from (StopChild(step.name, event.attempt, index) for index in _open(step))
-
-
-def _is_exceeded(state: RunState, step: StepState) -> bool:
-    """Have so many items of a map failed that the others need not be tried any more?"""
-    declared = state.plan.step(step.name)
-    if declared.map is UNSET or step.children is None:
-        return False
-    return step.children.failed > declared.map.tolerated

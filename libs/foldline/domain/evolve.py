@@ -243,13 +243,14 @@ def _reuse_declined(state: RunState, event: ev.ReuseDeclined, _: datetime) -> Ru
 def _step_failed(state: RunState, event: ev.StepFailed, at: datetime) -> RunState:
     step = replace(_moved(state, event), failure=event.failure, retry_at=None, deadline=None, asked=())
     if not state.plan.step(event.step).handles:
-        unit = state.place(event.step) // state.unit_size
-        state = replace(
-            state,
-            failed_units=state.failed_units | {unit},
-            failed_step=state.failed_step or event.step,
-        )
+        state = _count_failure(state, event.step)
     return _end_step(state, step, at)
+
+
+def _count_failure(state: RunState, name: str) -> RunState:
+    unit = state.place(name) // state.unit_size
+    failed_step = state.failed_step or name
+    return replace(state, failed_units=state.failed_units | {unit}, failed_step=failed_step)
 
 
 def _step_held(state: RunState, event: ev.StepHeld, _: datetime) -> RunState:
@@ -262,7 +263,10 @@ def _step_stop_requested(state: RunState, event: ev.StepStopRequested, _: dateti
 
 
 def _step_stopped(state: RunState, event: ev.StepStopped, at: datetime) -> RunState:
+    """An item of which a step was stopped by hand gives nothing, as one that failed; the others go on."""
     step = replace(_moved(state, event), retry_at=None, deadline=None, asked=(), failure=None)
+    if state.created.items and state.status != "stopping":
+        state = _count_failure(state, event.step)
     return _end_step(state, step, at)
 
 
@@ -312,6 +316,10 @@ def _wait_expired(state: RunState, event: ev.WaitExpired, _: datetime) -> RunSta
 
 def _run_moved(state: RunState, event: Any, _: datetime) -> RunState:
     return _move_run(state, event)
+
+
+def _run_paused(state: RunState, event: ev.RunPaused, _: datetime) -> RunState:
+    return replace(_move_run(state, event), paused_by_parent=event.by_parent)
 
 
 def _run_stop_requested(state: RunState, event: ev.RunStopRequested, _: datetime) -> RunState:
@@ -378,7 +386,7 @@ _APPLY: dict[type, Callable[[RunState, Any, datetime], RunState]] = {
     ev.WaitOpened: _wait_opened,
     ev.WaitAnswered: _wait_answered,
     ev.WaitExpired: _wait_expired,
-    ev.RunPaused: _run_moved,
+    ev.RunPaused: _run_paused,
     ev.RunResumed: _run_moved,
     ev.RunStopRequested: _run_stop_requested,
     ev.RunReopened: _run_reopened,

@@ -207,9 +207,7 @@ def ended(child: RunState) -> ev.ChildEnded:
     assert parent is not UNSET
     failed = len(child.failed_units)
     total = len(child.created.items) or 1
-    failure = child.failure
-    if failure is None and child.failed_step:
-        failure = child.step(child.failed_step).failure
+    failure = child.first_failure
     return ev.ChildEnded(
         step=parent.step,
         attempt=parent.attempt,
@@ -228,7 +226,10 @@ def _told(child: RunState, failure: Failure) -> Failure:
 
 
 def next_move(decision: Decision, name: str) -> Failure | None:
-    """After a child has ended: go on with the next, or complete the step; the failure where it failed."""
+    """After a child has ended: go on with the next, or complete the step; the failure where it failed.
+
+    Neither where nothing new is started and what there is does not complete the step.
+    """
     step, declared = decision.step(name), decision.declared(name)
     children = step.children
     assert children is not None
@@ -236,6 +237,8 @@ def next_move(decision: Decision, name: str) -> Failure | None:
         return _map_move(decision, name, declared.map.tolerated)
     if children.failure is not None:
         return children.failure
+    if children.open or children.completed < children.started:
+        return None
     if declared.repeat is not UNSET:
         return _repeat_move(decision, name)
     _succeed(decision, name, _given_outputs(declared, children.outputs[children.started - 1]))
@@ -257,8 +260,22 @@ def _map_move(decision: Decision, name: str, tolerated: int) -> Failure | None:
             message=f"{items}; the first: {children.failure.message}",
             error_class=children.failure.error_class,
         )
-    _succeed(decision, name, _map_outputs(decision.state, name))
+    if children.succeeded + children.failed == sum(children.sizes):
+        _succeed(decision, name, _map_outputs(decision.state, name))
     return None
+
+
+def is_to_stop(state: RunState, step: StepState) -> bool:
+    """Are the runs inside the step to stop?"""
+    return state.status == "stopping" or step.status == "stopping" or state.forced or is_exceeded(state, step)
+
+
+def is_exceeded(state: RunState, step: StepState) -> bool:
+    """Have so many items of a map failed that the others need not be tried any more?"""
+    declared = state.plan.step(step.name)
+    if declared.map is UNSET or step.children is None:
+        return False
+    return step.children.failed > declared.map.tolerated
 
 
 def _repeat_move(decision: Decision, name: str) -> Failure | None:
@@ -283,7 +300,7 @@ def _repeat_move(decision: Decision, name: str) -> Failure | None:
             f"after {children.started} iterations, the most there may be, it does not hold that {explanation}"
         )
         return Failure(kind="invalid", reason="NOT_REACHED", message=message)
-    if decision.state.takes_work:
+    if decision.state.takes_work and step.status == "running":
         attempt = step.attempts[-1].number
         decision.add(ev.ChildStarted(step=name, attempt=attempt, index=children.started))
     return None
@@ -307,9 +324,15 @@ def map_lists(state: RunState, name: str) -> dict[str, lists.Stored]:
     children = state.step(name).children or Children()
     found = {}
     for output in state.plan.step(name).outputs:
-        parts = [children.outputs[index][output.name] for index in range(len(children.sizes))]
+        parts = [_part(children, index, output.name) for index in range(len(children.sizes))]
         found[output.name] = lists.joined(parts) if parts else lists.stored(())
     return found
+
+
+def _part(children: Children, index: int, output: str) -> Artifact:
+    """What a child gave; a stopped one that is tolerated gave nothing for each of its items."""
+    given = children.outputs.get(index, {}).get(output)
+    return lists.stored([None] * children.sizes[index]).artifact if given is None else given
 
 
 def contents(events: Iterable[ev.RunEvent], state: RunState) -> dict[str, bytes]:
@@ -337,7 +360,10 @@ def item_lists(state: RunState) -> dict[str, lists.Stored]:
     found = {}
     for name, binding in state.created.graph.outputs.items():
         numbers = range(parent.first, parent.first + len(state.created.items))
-        found[name] = lists.stored([_item_output(state, binding, parent.over, one) for one in numbers])
+        outputs = (_item_output(state, binding, parent.over, number) for number in numbers)
+        found[name] = lists.stored(
+            [None if place in state.failed_units else one for place, one in enumerate(outputs)]
+        )
     return found
 
 

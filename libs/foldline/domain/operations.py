@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from foldline.domain import parameters
 from foldline.domain import run_events as ev
-from foldline.domain.commands import PauseRun, ProvideParameters, RequestStop, RetrySteps, StopStep
+from foldline.domain.commands import PauseRun, ProvideParameters, RequestStop, ResumeRun, RetrySteps, StopStep
 from foldline.domain.decision import Decision, Refused
+from foldline.domain.reports import go_on, go_on_all
 from foldline.domain.run import RunState, StepState
 from foldline.domain.settle import after, finish, settle_all
 from foldline.domain.spec import Json
@@ -26,6 +27,7 @@ def request_stop(decision: Decision, command: RequestStop) -> None:
     if is_asked_for and (state.forced or not command.forced):
         return
     decision.add(ev.RunStopRequested(reason=command.reason, forced=command.forced))
+    go_on_all(decision)
     finish(decision)
 
 
@@ -42,6 +44,8 @@ def stop_step(decision: Decision, command: StopStep) -> None:
     decision.add(ev.StepStopRequested(step=step.name, reason=command.reason))
     if not is_active:
         decision.add(ev.StepStopped(step=step.name))
+    elif step.children is not None and not step.children.open:
+        go_on(decision, step.name)
     after(decision, step.name)
 
 
@@ -52,15 +56,19 @@ def pause(decision: Decision, command: PauseRun) -> None:
         return
     if state.status not in ("created", "running"):
         raise Refused("RUN_ENDING", f"the run is {state.status}; it cannot be paused any more")
-    decision.add(ev.RunPaused(reason=command.reason))
+    decision.add(ev.RunPaused(reason=command.reason, by_parent=command.by_parent))
 
 
-def resume(decision: Decision) -> None:
+def resume(decision: Decision, command: ResumeRun) -> None:
+    """A run inside a step that was paused by hand does not go on because the run around it does."""
     state = decision.state
+    if command.by_parent and not (state.status == "paused" and state.paused_by_parent):
+        return
     _require_open(state, "resumed")
     if state.status != "paused":
         raise Refused("NOT_PAUSED", f"the run is {state.status}, not paused")
     decision.add(ev.RunResumed())
+    go_on_all(decision)
     settle_all(decision)
 
 

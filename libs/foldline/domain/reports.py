@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from foldline.domain import inner, retry
 from foldline.domain import run_events as ev
@@ -145,56 +146,56 @@ def _failed(report: Report) -> ev.AttemptFailed:
 
 
 def receive_child(decision: Decision, command: ReceiveChild) -> None:
-    """The end of a run inside a step; taken in once, and only for the newest attempt."""
+    """The end of a run inside a step; taken in once, and only while the newest attempt is under way."""
     ended = command.ended
     step = decision.step(ended.step)
     children = step.children
     is_newest = bool(step.attempts) and step.attempts[-1].number == ended.attempt
-    if not is_newest or children is None or ended.index not in children.open:
+    if not is_newest or not step.is_active or children is None or ended.index not in children.open:
         return
-    was_stopping = decision.state.status == "stopping" or step.status == "stopping"
-    if ended.status == "stopped" and ended.failure is UNSET and not was_stopping:
-        ended = _with_failure(ended, decision.state)
+    if ended.status == "stopped" and not inner.is_to_stop(decision.state, step):
+        ended = _stopped_by_hand(decision.state, step, ended)
     decision.add(ended)
-    if was_stopping or not decision.state.takes_work:
-        failure = _left_off(decision, step.name)
-    else:
-        failure = inner.next_move(decision, step.name)
-    if failure is not None:
-        event = ev.AttemptFailed(step=step.name, attempt=ended.attempt, failure=failure)
-        fail_attempt(decision, event, command.jitter)
-    else:
-        after(decision, step.name)
+    go_on(decision, step.name, command.jitter)
 
 
-def _with_failure(ended: ev.ChildEnded, state: RunState) -> ev.ChildEnded:
+def go_on(decision: Decision, name: str, jitter: float = 0.5) -> None:
+    """What follows from the inner runs that have ended: the next ones, or the end of the step's attempt."""
+    failure = inner.next_move(decision, name)
+    step = decision.step(name)
+    if failure is None and step.is_active and _is_left_off(decision.state, step):
+        message = "it was stopped before all of it had run"
+        failure = Failure(kind="stopped", reason="STEP_STOPPED", message=message)
+    if failure is None:
+        after(decision, name)
+        return
+    event = ev.AttemptFailed(step=name, attempt=step.attempts[-1].number, failure=failure)
+    fail_attempt(decision, event, jitter)
+
+
+def go_on_all(decision: Decision) -> None:
+    """The same for every step none of whose inner runs is open: nobody else would come back to it."""
+    for step in decision.state.steps:
+        if step.is_active and step.children is not None and not step.children.open:
+            go_on(decision, step.name)
+
+
+def _is_left_off(state: RunState, step: StepState) -> bool:
+    """Has the last inner run ended, and will there be no other? In a paused run there may be one later."""
+    if step.children is None or step.children.open:
+        return False
+    if step.status == "stopping":
+        return True
+    return not state.takes_work and (state.status != "paused" or state.is_broken)
+
+
+def _stopped_by_hand(state: RunState, step: StepState, ended: ev.ChildEnded) -> ev.ChildEnded:
+    """Nobody stopped the step: what the inner run has not given, its items too, counts as failed."""
     child = inner.child_id(state.created.run_id, ended.step, ended.attempt, ended.index)
-    message = f"run {child} inside it was stopped"
-    return ev.ChildEnded(
-        step=ended.step,
-        attempt=ended.attempt,
-        index=ended.index,
-        status=ended.status,
-        failure=Failure(kind="child", reason="CHILD_STOPPED", message=message),
-        failed=1,
-    )
-
-
-def _left_off(decision: Decision, name: str) -> Failure | None:
-    """Nothing new is started: the step ends with its open children, completed where they were the last."""
-    step, declared = decision.step(name), decision.declared(name)
-    children = step.children
-    assert children is not None
-    if children.open:
-        return None
-    if decision.state.status == "paused":
-        return None
-    total = len(children.sizes) if declared.map is not UNSET else 1
-    if declared.repeat is UNSET and children.completed == total:
-        return inner.next_move(decision, name)
-    if children.failure is not None and children.failure.reason != "CHILD_STOPPED":
-        return children.failure
-    return Failure(kind="stopped", reason="STEP_STOPPED", message="it was stopped before all of it had run")
+    failure = Failure(kind="child", reason="CHILD_STOPPED", message=f"run {child} inside it was stopped")
+    assert step.children is not None
+    failed = step.children.sizes[ended.index] if step.children.sizes else 1
+    return replace(ended, failure=failure if ended.failure is UNSET else ended.failure, failed=failed)
 
 
 # -- failing ---------------------------------------------------------------------------------------

@@ -82,7 +82,8 @@ def _recounted(state: RunState, revived: list[int], at: datetime) -> RunState:
             one = replace(one, ready_at=None if left or state.plan.graph.steps[place].handles else at)
         steps = steps.set(place, one)
     main = [(place, one) for place, one in enumerate(steps) if not state.plan.graph.steps[place].handles]
-    failed = [(place, one) for place, one in main if one.status == "failed"]
+    counts = ("failed", "stopped") if state.created.items else ("failed",)
+    failed = [(place, one) for place, one in main if one.status in counts]
     return replace(
         state,
         steps=steps,

@@ -115,10 +115,11 @@ class RunState(Struct, frozen=True, kw_only=True):
     active_steps: int = 0  # steps with an attempt or inner runs under way
     failed_units: frozenset[int] = (
         frozenset()
-    )  # map's child: its failed items; otherwise {0} once a step failed
+    )  # map's child: its items that failed or were stopped; otherwise {0} once a step failed
     failed_step: str = ""
     outcome: str = ""  # of the main part, once the run is ending
     forced: bool = False
+    paused_by_parent: bool = False
     failure: Failure | None = None
     outputs: dict[str, Artifact] = {}
     ended_at: datetime | None = None
@@ -150,6 +151,15 @@ class RunState(Struct, frozen=True, kw_only=True):
     def has_failed(self) -> bool:
         """Will it fail once nothing of it can move any more?"""
         return self.is_broken or (bool(self.failed_units) and not self.created.items)
+
+    @property
+    def first_failure(self) -> Failure | None:
+        """Why it fails, or why the first of its items did; None where nothing failed."""
+        if self.failure is not None or not self.failed_step:
+            return self.failure
+        message = f"step {self.failed_step} was stopped by hand"
+        stopped = Failure(kind="stopped", reason="STEP_STOPPED", message=message)
+        return self.step(self.failed_step).failure or stopped
 
     @property
     def unit_size(self) -> int:

@@ -188,6 +188,7 @@ class StepRetried(Event, frozen=True, kw_only=True):
 
 class RunPaused(Event, frozen=True, kw_only=True):
     reason: str = ""
+    by_parent: bool = False
 
 
 class RunResumed(Event, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from foldline.domain import run_events as ev
 from foldline.domain.artifacts import Artifact
 from foldline.domain.decision import Decision
 from foldline.domain.failures import Failure
-from foldline.domain.references import merges, other_steps, parameters, required_steps
+from foldline.domain.references import merges, operands, other_steps, parameters, required_steps
 from foldline.domain.run import RunState, StepState, wants_recall
 from foldline.domain.spec import Step
 from foldline.domain.values import Unresolvable, input_of, output_of
@@ -67,10 +67,12 @@ def _own_decision(decision: Decision, name: str) -> None:
         return
     try:
         skipped = _skip(state, step, declared)
+        lacking = _lacking(state, declared)
+        if skipped is None and not _asks_first(declared, lacking):
+            skipped = _skip_by_condition(state, declared)
         if skipped is not None:
             decision.add(skipped)
             return
-        lacking = _lacking(state, declared)
         if lacking:
             decision.add(ev.ParametersRequested(step=name, parameters=lacking))
             return
@@ -118,15 +120,24 @@ def _lacking(state: RunState, declared: Step) -> tuple[str, ...]:
 
 
 def _skip(state: RunState, step: StepState, declared: Step) -> ev.StepSkipped | None:
-    """Skipped by a guard, by its own condition, or because what it needs was skipped or did not succeed."""
+    """Skipped by a guard, or because what it needs was skipped or did not succeed."""
     if declared.handles and declared.handles != "exit" and state.outcome != "failed":
         return ev.StepSkipped(step=step.name, reason="handler", because=f"the run {state.outcome}")
-    skipped = _skip_by_guard(state, declared) or _skip_by_upstream(state, step, declared)
-    if skipped is None and declared.skip_when is not UNSET:
-        holds, explanation = conditions.answer(state, declared.skip_when)
-        if holds:
-            return ev.StepSkipped(step=step.name, reason="condition", because=explanation)
-    return skipped
+    return _skip_by_guard(state, declared) or _skip_by_upstream(state, step, declared)
+
+
+def _asks_first(declared: Step, lacking: tuple[str, ...]) -> bool:
+    """Does the skip condition itself look at a parameter that nobody has given yet?"""
+    if declared.skip_when is UNSET or not lacking:
+        return False
+    return any(operand.parameter in lacking for operand in operands(declared.skip_when))
+
+
+def _skip_by_condition(state: RunState, declared: Step) -> ev.StepSkipped | None:
+    if declared.skip_when is UNSET:
+        return None
+    holds, explanation = conditions.answer(state, declared.skip_when)
+    return ev.StepSkipped(step=declared.name, reason="condition", because=explanation) if holds else None
 
 
 def _skip_by_guard(state: RunState, declared: Step) -> ev.StepSkipped | None:
@@ -192,10 +203,16 @@ def finish(decision: Decision) -> None:
     if state.is_broken or (state.open_steps == 0 and state.has_failed):
         _end_main(decision, "failed")
     elif state.open_steps == 0:
-        is_stopped = any(step.status == "stopped" for step in state.steps)
-        _end_main(decision, "stopped" if is_stopped else "completed")
+        _end_main(decision, "stopped" if _was_stopped(state) else "completed")
     elif state.status == "stopping":
         _end_main(decision, "stopped")
+
+
+def _was_stopped(state: RunState) -> bool:
+    """Has a step been stopped? In a map's child that only fails its item, unless all of it was stopped."""
+    if state.created.items and state.status != "stopping":
+        return False
+    return any(step.status == "stopped" for step in state.steps)
 
 
 def _end_main(decision: Decision, outcome: str) -> None:
@@ -204,7 +221,7 @@ def _end_main(decision: Decision, outcome: str) -> None:
     if state.forced or not any(one.handles in wanted for one in state.plan.graph.steps):
         _end(decision, outcome)
         return
-    failure = state.step(state.failed_step).failure if outcome == "failed" else None
+    failure = state.first_failure if outcome == "failed" else None
     step = state.failed_step if outcome == "failed" else ""
     decision.add(ev.RunEnding(outcome=outcome, step=step, failure=failure or UNSET))
     settle(decision, state.plan.handlers)
@@ -213,7 +230,7 @@ def _end_main(decision: Decision, outcome: str) -> None:
 def _end(decision: Decision, outcome: str) -> None:
     state = decision.state
     if outcome == "failed":
-        failure = state.failure or state.step(state.failed_step).failure
+        failure = state.first_failure
         assert failure is not None, "a run fails because a step did"
         decision.add(ev.RunFailed(step=state.failed_step, failure=failure))
     elif outcome == "completed":

@@ -31,6 +31,7 @@ from foldline.domain.effects import (
     StopChild,
     TellParent,
     effects,
+    standing,
 )
 from foldline.domain.errors import FoldlineError
 from foldline.domain.evolve import fold
@@ -122,7 +123,7 @@ class World:
         self.histories.setdefault(run_id, []).extend(history)
         self.contents |= inner.contents(events, state)
         for effect in effects(events, state):
-            self._carry_out(run_id, effect)
+            self.carry_out(run_id, effect)
         return list(events)
 
     def run(self, limit: int = 10_000) -> RunState:
@@ -208,7 +209,16 @@ class World:
             return [None if one is None else self.value(one) for one in self.entries(artifact)]
         return artifact.value
 
-    def _carry_out(self, run_id: str, effect: Effect) -> None:
+    def restart(self) -> None:
+        """As after a crash: every run is folded again, and its standing effects are carried out."""
+        for run_id, history in self.histories.items():
+            self.runs[run_id] = fold(history)
+        for run_id in list(self.runs):
+            for effect in standing(self.runs[run_id]):
+                self.carry_out(run_id, effect)
+
+    def carry_out(self, run_id: str, effect: Effect) -> None:
+        """What an effect means for the other runs. A test may lose some on the way here, or repeat them."""
         state = self.runs[run_id]
         match effect:
             case CreateChild():
@@ -222,8 +232,8 @@ class World:
             case PauseChild() | ResumeChild():
                 attempt = state.step(effect.step).attempts[-1].number
                 child = inner.child_id(run_id, effect.step, attempt, effect.index)
-                command = commands.PauseRun() if isinstance(effect, PauseChild) else commands.ResumeRun()
-                self._if_open(command, child)
+                kind = commands.PauseRun if isinstance(effect, PauseChild) else commands.ResumeRun
+                self._if_open(kind(by_parent=True), child)
             case TellParent():
                 parent = state.created.parent
                 assert parent is not UNSET
@@ -232,6 +242,8 @@ class World:
                 return  # executors: `attempt` carries work out at once
 
     def _if_open(self, command: commands.Command, run_id: str) -> None:
+        if run_id not in self.runs:
+            return
         try:
             self.command(command, run_id)
         except FoldlineError as error:

@@ -77,9 +77,9 @@ class Inside:
                 child = inner.child_id(run.run_id, effect.step, effect.attempt, effect.index)
                 await self._tell(child, RequestStop(f"run {run.run_id} stops it", effect.forced), run)
             case PauseChild():
-                await self._tell(_child(state, effect.step, effect.index), PauseRun(), run)
+                await self._tell(_child(state, effect.step, effect.index), PauseRun(by_parent=True), run)
             case ResumeChild():
-                await self._tell(_child(state, effect.step, effect.index), ResumeRun(), run)
+                await self._tell(_child(state, effect.step, effect.index), ResumeRun(by_parent=True), run)
             case TellParent():
                 await self._tell_parent(run, state)
             case Dispatch() | StopAttempt():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 from tests.unit.domain.test_forms import Lab, call, graph, merge_of, play, ref
 
-from foldline.domain.spec import Binding, Expression, Graph
+from foldline.domain.commands import ProvideParameters
+from foldline.domain.spec import Binding, Expression, Graph, Parameter
 
 
 def test_a_failure_takes_along_what_is_behind_it_however_far() -> None:
@@ -31,3 +32,23 @@ def test_a_merge_that_lacks_its_value_because_of_a_failure_is_skipped_for_it() -
     lab.failing = ["left"]
 
     assert merged(lab) == "failed: left"
+
+
+def test_a_skip_condition_on_a_delayed_parameter_asks_for_it_first() -> None:
+    skips = Expression(op="==", left=Binding(parameter="rows"), right=Binding(value=0))
+    step = replace(call("a"), skip_when=skips)
+    world = play(graph(step, parameters=(Parameter(name="rows", type="int", delayed=True),)))
+    assert world.state.step("a").status == "asking"
+
+    world.command(ProvideParameters({"rows": 0}))
+
+    assert world.state.step("a").note == "condition: 0 == 0"
+
+
+def test_a_step_that_is_skipped_by_its_condition_asks_for_nothing() -> None:
+    always = Expression(op="==", left=Binding(value=1), right=Binding(value=1))
+    step = replace(call("a", x=Binding(parameter="rows")), skip_when=always)
+
+    world = play(graph(step, parameters=(Parameter(name="rows", type="int", delayed=True),)))
+
+    assert world.state.step("a").status == "skipped"

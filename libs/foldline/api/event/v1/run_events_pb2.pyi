@@ -860,13 +860,17 @@ class RunPaused(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     REASON_FIELD_NUMBER: builtins.int
+    BY_PARENT_FIELD_NUMBER: builtins.int
     reason: builtins.str
+    by_parent: builtins.bool
+    """Of a run inside a step: the run that it is a part of was paused; it goes on when that one does."""
     def __init__(
         self,
         *,
         reason: builtins.str = ...,
+        by_parent: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["reason", b"reason"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["by_parent", b"by_parent", "reason", b"reason"]) -> None: ...
 
 Global___RunPaused: typing_extensions.TypeAlias = RunPaused
 

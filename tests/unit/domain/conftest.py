@@ -1,0 +1,16 @@
+"""How many examples the tests of properties look at: few in every run, many with HYPOTHESIS_PROFILE=long."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "short",
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile("long", settings.get_profile("short"), max_examples=20_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))  # noqa: TID251 - a setting of the tests
