@@ -16,7 +16,7 @@ UNBOUNDED = 1 << 60
 
 
 class Size(Struct, frozen=True, kw_only=True):
-    """An amount of everything. Never compared as a whole: see `fits`."""
+    """An amount of everything."""
 
     slots: int = 1
     millicpus: int = 1000
@@ -24,11 +24,11 @@ class Size(Struct, frozen=True, kw_only=True):
     gpu: int = 0
 
     def fits(self, room: Size) -> bool:
-        return (
-            self.slots <= room.slots
-            and self.millicpus <= room.millicpus
-            and self.memory_bytes <= room.memory_bytes
-            and self.gpu <= room.gpu
+        return not (
+            self.slots > room.slots
+            or self.millicpus > room.millicpus
+            or self.memory_bytes > room.memory_bytes
+            or self.gpu > room.gpu
         )
 
     def minus(self, other: Size) -> Size:
@@ -39,13 +39,14 @@ class Size(Struct, frozen=True, kw_only=True):
             gpu=self.gpu - other.gpu,
         )
 
-    def plus(self, other: Size) -> Size:
-        return Size(
-            slots=self.slots + other.slots,
-            millicpus=self.millicpus + other.millicpus,
-            memory_bytes=self.memory_bytes + other.memory_bytes,
-            gpu=self.gpu + other.gpu,
-        )
+    def __str__(self) -> str:
+        """What an attempt needs, for people."""
+        parts = [f"{self.millicpus / 1000:g} cpu"]
+        if self.memory_bytes:
+            parts.append(shown_bytes(self.memory_bytes))
+        if self.gpu:
+            parts.append(f"{self.gpu} gpu")
+        return ", ".join(parts)
 
 
 NOTHING = Size(slots=0, millicpus=0)
@@ -67,3 +68,11 @@ def size_of(resources: Resources, flavors: Flavors) -> Size | None:
         memory_bytes=resources.memory_bytes or flavor.memory_bytes,
         gpu=resources.gpu or flavor.gpu,
     )
+
+
+def shown_bytes(amount: int) -> str:
+    value, units = float(amount), ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while value >= 1024 and len(units) > 1:
+        value /= 1024
+        del units[0]
+    return f"{value:.4g} {units[0]}"
