@@ -75,6 +75,12 @@ class ReportAck(Message, frozen=True, kw_only=True):
     number: int = 0
 
 
+class Claim(Message, frozen=True, kw_only=True):
+    workspace: str = ""
+    workflow: str = ""
+    resources: Resources = Resources()
+
+
 class Heartbeat(Message, frozen=True, kw_only=True):
     session: str
     name: str
@@ -85,6 +91,12 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     held: tuple[AttemptKey, ...] = ()
     replaces: str = ""
     leaving: bool = False
+    cpu: float = 0.0
+    memory_bytes: int = 0
+    gpu: int = 0
+    flavors: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    claims: tuple[Claim, ...] = ()
 
 
 class LogEntry(Message, frozen=True, kw_only=True):

@@ -1,15 +1,29 @@
-"""The executors as their heartbeats show them, and which of their slots are taken.
+"""The executors as their heartbeats show them, and what is taken of them.
 
 Nothing here is a fact: it is what this scheduler believes now, rebuilt from heartbeats after a restart. What
-was scheduled where is in the ledger.
+was scheduled where is in the ledger. Attempts that other schedulers own are known from the claims in
+heartbeats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import insort
+from collections.abc import Iterable
+from itertools import zip_longest
 
-from foldline.domain.work import AttemptKey, Heartbeat
-from foldline_scheduler import policy
+from msgspec import Struct
+
+from foldline.domain.work import AttemptKey, Claim, Heartbeat
+from foldline_scheduler.limits import counted
+from foldline_scheduler.policy import DEFAULT_POOL, Candidate
+from foldline_scheduler.sizes import NOTHING, UNBOUNDED, Flavors, Size, size_of
+
+
+class Taken(Struct, frozen=True):
+    """What an active attempt takes: room of its session, and one of everything it is counted under."""
+
+    size: Size = Size()
+    names: tuple[str, ...] = ()
 
 
 class Session:
@@ -18,23 +32,53 @@ class Session:
     def __init__(self, heartbeat: Heartbeat, heard_at: float) -> None:
         self.heartbeat = heartbeat
         self.heard_at = heard_at
-        self.reserved: set[AttemptKey] = set()
+        self.reserved: dict[AttemptKey, Taken] = {}  # by this scheduler
+        self.others: dict[
+            AttemptKey, Taken
+        ] = {}  # that the heartbeat shows and this scheduler knows nothing of
         self.ended: set[AttemptKey] = set()  # reported as ended, and held until that is acknowledged
 
     @property
-    def free(self) -> int:
-        if self.heartbeat.draining or self.heartbeat.leaving:
-            return 0
-        return self.heartbeat.slots - len(self.reserved.union(self.heartbeat.held) - self.ended)
+    def is_open(self) -> bool:
+        return not (self.heartbeat.draining or self.heartbeat.leaving)
+
+    @property
+    def total(self) -> Size:
+        beat = self.heartbeat
+        return Size(
+            slots=beat.slots,
+            millicpus=round(beat.cpu * 1000) or UNBOUNDED,
+            memory_bytes=beat.memory_bytes or UNBOUNDED,
+            gpu=beat.gpu,
+        )
+
+    @property
+    def free(self) -> Size:
+        room = self.total
+        for taken in (*self.reserved.values(), *self.others.values()):
+            room = room.minus(taken.size)
+        return room
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return (self.heartbeat.region, self.heartbeat.pool or DEFAULT_POOL)
 
 
 class Executors:
     """Every session heard of. Times are seconds of a monotonic clock."""
 
-    def __init__(self) -> None:
-        self._sessions: dict[str, Session] = {}
+    def __init__(self, flavors: Flavors | None = None) -> None:
+        self.usage: dict[str, int] = {}
+        """Active attempts of all schedulers, as far as this one knows."""
         self.changes = 0
         """Grows whenever there may be more room than before."""
+        self._flavors: Flavors = flavors or {}
+        self._sessions: dict[str, Session] = {}
+        self._absent: dict[
+            str, dict[AttemptKey, Taken]
+        ] = {}  # ours, on sessions that are gone or not heard yet
+        self._places: dict[tuple[str, str], list[str]] = {}  # sessions that take work, by region and pool
+        self._candidates: dict[str, Candidate] = {}  # as far as they are still right
 
     def hear(self, heartbeat: Heartbeat, now: float) -> None:
         self.changes += 1
@@ -42,14 +86,26 @@ class Executors:
             self.forget(heartbeat.replaces)
         session = self._sessions.get(heartbeat.session)
         if session is None:
-            self._sessions[heartbeat.session] = Session(heartbeat, now)
-            return
+            session = self._sessions[heartbeat.session] = Session(heartbeat, now)
+            session.reserved = self._absent.pop(heartbeat.session, {})
+        before = session.heartbeat
         session.heartbeat = heartbeat
         session.heard_at = now
         session.ended.intersection_update(heartbeat.held)
+        self._take_others(session)
+        if before.slots != heartbeat.slots:
+            self._changed(session)
+        self._place(heartbeat.session, session)
 
     def forget(self, session: str) -> None:
-        self._sessions.pop(session, None)
+        self.changes += 1  # what others had there counts no more
+        gone = self._sessions.pop(session, None)
+        self._candidates.pop(session, None)
+        if gone is not None:
+            self._place(session, gone, is_here=False)
+            if gone.reserved:
+                self._absent[session] = gone.reserved
+            self._count(gone.others.values(), -1)
 
     def silent(self, before: float) -> list[str]:
         """Sessions last heard of before that time."""
@@ -58,24 +114,106 @@ class Executors:
     def is_here(self, session: str) -> bool:
         return session in self._sessions
 
-    def reserve(self, session: str, key: AttemptKey) -> None:
-        self._sessions[session].reserved.add(key)
+    def reserve(self, session: str, key: AttemptKey, taken: Taken = Taken()) -> None:  # noqa: B008  # frozen
+        """The attempt is ours, and active on that session, whether or not that is here."""
+        here = self._sessions.get(session)
+        reserved = self._absent.setdefault(session, {}) if here is None else here.reserved
+        if key in reserved:
+            return
+        reserved[key] = taken
+        self._count([taken], 1)
+        if here is not None:
+            here.ended.discard(key)
+            self._take_others(here)
+            self._changed(here)
 
-    def release(self, session: str, key: AttemptKey) -> None:
-        """The attempt has ended: its slot is free, also before the next heartbeat says so."""
+    def release(self, session: str, key: AttemptKey, *, is_over: bool = True) -> None:
+        """The attempt has ended: its room is free, also before the next heartbeat says so.
+
+        When it is not over but somebody else's from now on, it counts as long as heartbeats show it.
+        """
         self.changes += 1
-        if (found := self._sessions.get(session)) is not None:
-            found.reserved.discard(key)
-            if key in found.heartbeat.held:
-                found.ended.add(key)
+        here = self._sessions.get(session)
+        reserved = self._absent.get(session, {}) if here is None else here.reserved
+        taken = reserved.pop(key, None)
+        if taken is not None:
+            self._count([taken], -1)
+        if here is None:
+            if not reserved:
+                self._absent.pop(session, None)
+            return
+        if is_over and key in here.heartbeat.held:
+            here.ended.add(key)
+        self._take_others(here)
+        self._changed(here)
+
+    def candidates(self, region: str, pool: str) -> list[Candidate]:
+        """The sessions of a pool that take work, by name."""
+        known = self._candidates
+        return [known.get(name) or self._candidate(name) for name in self._places.get((region, pool), ())]
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     def choose(self, *, region: str, pool: str) -> str | None:
-        return policy.choose(self._candidates(), region=region, pool=pool)
+        """The session with the most free slots, whatever the attempt needs."""
+        free = [one for one in self.candidates(region, pool or DEFAULT_POOL) if one.free.slots > 0]
+        return min(free, key=lambda one: (-one.free.slots, one.session)).session if free else None
 
-    def _candidates(self) -> Iterator[policy.Candidate]:
-        for name, session in self._sessions.items():
-            beat = session.heartbeat
-            yield policy.Candidate(name, beat.region, beat.pool, session.free)
+    def _candidate(self, name: str) -> Candidate:
+        session = self._sessions[name]
+        region, pool = session.place
+        flavors = session.heartbeat.flavors
+        found = Candidate(name, region, pool, session.total, session.free, flavors)
+        self._candidates[name] = found
+        return found
+
+    def _place(self, name: str, session: Session, *, is_here: bool = True) -> None:
+        names = self._places.setdefault(session.place, [])
+        is_wanted = is_here and session.is_open
+        if is_wanted and name not in names:
+            insort(names, name)
+        elif not is_wanted and name in names:
+            names.remove(name)
+
+    def _changed(self, session: Session) -> None:
+        self._candidates.pop(session.heartbeat.session, None)
+
+    def _take_others(self, session: Session) -> None:
+        """What the heartbeat shows and we neither gave out nor heard the end of is somebody else's."""
+        others = {
+            key: self._taken(session, key, claim)
+            for key, claim in _claims(session.heartbeat)
+            if key not in session.reserved and key not in session.ended
+        }
+        if others == session.others:
+            return
+        self._count(session.others.values(), -1)
+        self._count(others.values(), 1)
+        session.others = others
+        self._changed(session)
+
+    def _taken(self, session: Session, key: AttemptKey, claim: Claim | None) -> Taken:
+        if claim is None:
+            return Taken()  # the executor does not say: a slot, and the usual processor
+        if not claim.workspace:
+            return Taken(NOTHING)
+        known = session.others.get(key)
+        if known is not None and known.names:
+            return known
+        region, pool = session.place
+        names = counted(key.run_id, claim.workspace, claim.workflow, region, pool, key.step)
+        return Taken(size_of(claim.resources, self._flavors) or Size(), names)
+
+    def _count(self, taken: Iterable[Taken], by: int) -> None:
+        for one in taken:
+            for name in one.names:
+                count = self.usage.get(name, 0) + by
+                if count:
+                    self.usage[name] = count
+                else:
+                    del self.usage[name]
+
+
+def _claims(heartbeat: Heartbeat) -> Iterable[tuple[AttemptKey, Claim | None]]:
+    return zip_longest(heartbeat.held, heartbeat.claims[: len(heartbeat.held)])

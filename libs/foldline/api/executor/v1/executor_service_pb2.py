@@ -24,21 +24,25 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/foldline/api/executor/v1/executor_service.proto\x12\x18\x66oldline.api.executor.v1\"\x14\n\x12GetExecutorRequest\"\x81\x01\n\x13GetExecutorResponse\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x0c\n\x04pool\x18\x04 \x01(\t\x12\r\n\x05slots\x18\x05 \x01(\x05\x12\x0c\n\x04\x62usy\x18\x06 \x01(\x05\x12\x10\n\x08\x64raining\x18\x07 \x01(\x08\"\x16\n\x14\x44rainExecutorRequest\"\x17\n\x15\x44rainExecutorResponse2\xef\x01\n\x0f\x45xecutorService\x12j\n\x0bGetExecutor\x12,.foldline.api.executor.v1.GetExecutorRequest\x1a-.foldline.api.executor.v1.GetExecutorResponse\x12p\n\rDrainExecutor\x12..foldline.api.executor.v1.DrainExecutorRequest\x1a/.foldline.api.executor.v1.DrainExecutorResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/foldline/api/executor/v1/executor_service.proto\x12\x18\x66oldline.api.executor.v1\"\x14\n\x12GetExecutorRequest\"\xbc\x02\n\x13GetExecutorResponse\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x0c\n\x04pool\x18\x04 \x01(\t\x12\r\n\x05slots\x18\x05 \x01(\x05\x12\x0c\n\x04\x62usy\x18\x06 \x01(\x05\x12\x10\n\x08\x64raining\x18\x07 \x01(\x08\x12\x0b\n\x03\x63pu\x18\x08 \x01(\x01\x12\x14\n\x0cmemory_bytes\x18\t \x01(\x03\x12\x0b\n\x03gpu\x18\n \x01(\x05\x12\x0f\n\x07\x66lavors\x18\x0b \x03(\t\x12I\n\x06labels\x18\x0c \x03(\x0b\x32\x39.foldline.api.executor.v1.GetExecutorResponse.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x16\n\x14\x44rainExecutorRequest\"\x17\n\x15\x44rainExecutorResponse2\xef\x01\n\x0f\x45xecutorService\x12j\n\x0bGetExecutor\x12,.foldline.api.executor.v1.GetExecutorRequest\x1a-.foldline.api.executor.v1.GetExecutorResponse\x12p\n\rDrainExecutor\x12..foldline.api.executor.v1.DrainExecutorRequest\x1a/.foldline.api.executor.v1.DrainExecutorResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'foldline.api.executor.v1.executor_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_GETEXECUTORRESPONSE_LABELSENTRY']._loaded_options = None
+  _globals['_GETEXECUTORRESPONSE_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_GETEXECUTORREQUEST']._serialized_start=77
   _globals['_GETEXECUTORREQUEST']._serialized_end=97
   _globals['_GETEXECUTORRESPONSE']._serialized_start=100
-  _globals['_GETEXECUTORRESPONSE']._serialized_end=229
-  _globals['_DRAINEXECUTORREQUEST']._serialized_start=231
-  _globals['_DRAINEXECUTORREQUEST']._serialized_end=253
-  _globals['_DRAINEXECUTORRESPONSE']._serialized_start=255
-  _globals['_DRAINEXECUTORRESPONSE']._serialized_end=278
-  _globals['_EXECUTORSERVICE']._serialized_start=281
-  _globals['_EXECUTORSERVICE']._serialized_end=520
+  _globals['_GETEXECUTORRESPONSE']._serialized_end=416
+  _globals['_GETEXECUTORRESPONSE_LABELSENTRY']._serialized_start=371
+  _globals['_GETEXECUTORRESPONSE_LABELSENTRY']._serialized_end=416
+  _globals['_DRAINEXECUTORREQUEST']._serialized_start=418
+  _globals['_DRAINEXECUTORREQUEST']._serialized_end=440
+  _globals['_DRAINEXECUTORRESPONSE']._serialized_start=442
+  _globals['_DRAINEXECUTORRESPONSE']._serialized_end=465
+  _globals['_EXECUTORSERVICE']._serialized_start=468
+  _globals['_EXECUTORSERVICE']._serialized_end=707
 # @@protoc_insertion_point(module_scope)

@@ -4,7 +4,9 @@ isort:skip_file
 An executor process, asked directly. Work reaches it over NATS (work.proto)."""
 
 import builtins
+import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.internal.containers
 import google.protobuf.message
 import sys
 import typing
@@ -30,6 +32,22 @@ Global___GetExecutorRequest: typing_extensions.TypeAlias = GetExecutorRequest
 class GetExecutorResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    @typing.final
+    class LabelsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     SESSION_FIELD_NUMBER: builtins.int
     NAME_FIELD_NUMBER: builtins.int
     REGION_FIELD_NUMBER: builtins.int
@@ -37,6 +55,11 @@ class GetExecutorResponse(google.protobuf.message.Message):
     SLOTS_FIELD_NUMBER: builtins.int
     BUSY_FIELD_NUMBER: builtins.int
     DRAINING_FIELD_NUMBER: builtins.int
+    CPU_FIELD_NUMBER: builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    GPU_FIELD_NUMBER: builtins.int
+    FLAVORS_FIELD_NUMBER: builtins.int
+    LABELS_FIELD_NUMBER: builtins.int
     session: builtins.str
     """Session id: new at each start of the process."""
     name: builtins.str
@@ -45,6 +68,14 @@ class GetExecutorResponse(google.protobuf.message.Message):
     slots: builtins.int
     busy: builtins.int
     draining: builtins.bool
+    cpu: builtins.float
+    """What it has in all; see Heartbeat."""
+    memory_bytes: builtins.int
+    gpu: builtins.int
+    @property
+    def flavors(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @property
+    def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]: ...
     def __init__(
         self,
         *,
@@ -55,8 +86,13 @@ class GetExecutorResponse(google.protobuf.message.Message):
         slots: builtins.int = ...,
         busy: builtins.int = ...,
         draining: builtins.bool = ...,
+        cpu: builtins.float = ...,
+        memory_bytes: builtins.int = ...,
+        gpu: builtins.int = ...,
+        flavors: collections.abc.Iterable[builtins.str] | None = ...,
+        labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["busy", b"busy", "draining", b"draining", "name", b"name", "pool", b"pool", "region", b"region", "session", b"session", "slots", b"slots"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["busy", b"busy", "cpu", b"cpu", "draining", b"draining", "flavors", b"flavors", "gpu", b"gpu", "labels", b"labels", "memory_bytes", b"memory_bytes", "name", b"name", "pool", b"pool", "region", b"region", "session", b"session", "slots", b"slots"]) -> None: ...
 
 Global___GetExecutorResponse: typing_extensions.TypeAlias = GetExecutorResponse
 

@@ -324,6 +324,22 @@ class Heartbeat(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    @typing.final
+    class LabelsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     SESSION_FIELD_NUMBER: builtins.int
     NAME_FIELD_NUMBER: builtins.int
     REGION_FIELD_NUMBER: builtins.int
@@ -333,6 +349,12 @@ class Heartbeat(google.protobuf.message.Message):
     HELD_FIELD_NUMBER: builtins.int
     REPLACES_FIELD_NUMBER: builtins.int
     LEAVING_FIELD_NUMBER: builtins.int
+    CPU_FIELD_NUMBER: builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    GPU_FIELD_NUMBER: builtins.int
+    FLAVORS_FIELD_NUMBER: builtins.int
+    LABELS_FIELD_NUMBER: builtins.int
+    CLAIMS_FIELD_NUMBER: builtins.int
     session: builtins.str
     name: builtins.str
     region: builtins.str
@@ -343,9 +365,28 @@ class Heartbeat(google.protobuf.message.Message):
     """The session that this process had before its restart; whatever that held is lost. Empty for none."""
     leaving: builtins.bool
     """True in the last heartbeat of a process that ends in good order."""
+    cpu: builtins.float
+    """What it has in all, for its attempts together. Cores and bytes; 0 means that it does not say, and that only
+    its slots count.
+    """
+    memory_bytes: builtins.int
+    gpu: builtins.int
+    """Graphics processors; 0 means none."""
     @property
     def held(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AttemptKey]:
         """Attempts that it has started or will, or that ended and whose report is not acknowledged."""
+
+    @property
+    def flavors(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Flavors that it takes; empty means every one that it has room for."""
+
+    @property
+    def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """What operators want to know of it, e.g. zone: a."""
+
+    @property
+    def claims(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Claim]:
+        """What each attempt of `held` takes, in the same order."""
 
     def __init__(
         self,
@@ -359,10 +400,43 @@ class Heartbeat(google.protobuf.message.Message):
         held: collections.abc.Iterable[Global___AttemptKey] | None = ...,
         replaces: builtins.str = ...,
         leaving: builtins.bool = ...,
+        cpu: builtins.float = ...,
+        memory_bytes: builtins.int = ...,
+        gpu: builtins.int = ...,
+        flavors: collections.abc.Iterable[builtins.str] | None = ...,
+        labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        claims: collections.abc.Iterable[Global___Claim] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["draining", b"draining", "held", b"held", "leaving", b"leaving", "name", b"name", "pool", b"pool", "region", b"region", "replaces", b"replaces", "session", b"session", "slots", b"slots"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["claims", b"claims", "cpu", b"cpu", "draining", b"draining", "flavors", b"flavors", "gpu", b"gpu", "held", b"held", "labels", b"labels", "leaving", b"leaving", "memory_bytes", b"memory_bytes", "name", b"name", "pool", b"pool", "region", b"region", "replaces", b"replaces", "session", b"session", "slots", b"slots"]) -> None: ...
 
 Global___Heartbeat: typing_extensions.TypeAlias = Heartbeat
+
+@typing.final
+class Claim(google.protobuf.message.Message):
+    """Claim is what an attempt takes of its executor, and for whom: by it schedulers count also what others have
+    scheduled. Everything is empty for an attempt that has ended and takes nothing any more.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WORKSPACE_FIELD_NUMBER: builtins.int
+    WORKFLOW_FIELD_NUMBER: builtins.int
+    RESOURCES_FIELD_NUMBER: builtins.int
+    workspace: builtins.str
+    workflow: builtins.str
+    @property
+    def resources(self) -> foldline.api.workflow.v1.workflow_pb2.Resources: ...
+    def __init__(
+        self,
+        *,
+        workspace: builtins.str = ...,
+        workflow: builtins.str = ...,
+        resources: foldline.api.workflow.v1.workflow_pb2.Resources | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["resources", b"resources"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["resources", b"resources", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
+
+Global___Claim: typing_extensions.TypeAlias = Claim
 
 @typing.final
 class LogChunk(google.protobuf.message.Message):

@@ -1,0 +1,83 @@
+"""What a run has ready or under way, as the queue takes it. Pure: from a run's state and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from msgspec import UNSET, Struct
+
+from foldline.domain.run import RunState, ready
+from foldline.domain.spec import Resources, Step
+from foldline.domain.work import AttemptKey
+
+
+class Ready(Struct, frozen=True):
+    """A step whose next attempt may be given to an executor."""
+
+    step: str
+    attempt: int
+    since: datetime  # when it became so
+    place: int  # in the graph
+    resources: Resources = Resources()
+    max_active: int = 0  # the step's own limit over all runs of the workflow; 0 for none
+
+
+class Offer(Struct, frozen=True, kw_only=True):
+    """Everything of one run that is ready now."""
+
+    run_id: str
+    workspace: str
+    workflow: str
+    region: str
+    priority: int = 0
+    parallelism: int = 0  # of the map that the run is a part of; 0 for none
+    steps: tuple[Ready, ...] = ()
+
+
+def offer_of(state: RunState, now: datetime) -> Offer:
+    """The offer of a run: `run.ready`, with all that the queue has to know of it."""
+    return _offer(state, tuple(_ready(state, name) for name in ready(state, now)))
+
+
+def nothing_of(state: RunState) -> Offer:
+    """The offer of a run that has nothing ready."""
+    return _offer(state, ())
+
+
+def active_of(state: RunState) -> Iterator[tuple[Step, AttemptKey, str]]:
+    """Attempts that executors hold, with their sessions."""
+    if not state.active_steps:
+        return
+    for declared, step in zip(state.plan.graph.steps, state.steps, strict=True):
+        if step.is_active and step.attempts[-1].executor:
+            attempt = step.attempts[-1]
+            key = AttemptKey(run_id=state.created.run_id, step=step.name, attempt=attempt.number)
+            yield declared, key, attempt.executor
+
+
+def _offer(state: RunState, steps: tuple[Ready, ...]) -> Offer:
+    created = state.created
+    return Offer(
+        run_id=created.run_id,
+        workspace=created.workspace,
+        workflow=created.workflow,
+        region=created.region,
+        priority=created.priority,
+        parallelism=0 if created.parent is UNSET else created.parent.parallelism,
+        steps=steps,
+    )
+
+
+def _ready(state: RunState, name: str) -> Ready:
+    place = state.place(name)
+    step, declared = state.steps[place], state.plan.graph.steps[place]
+    since = step.retry_at if step.status == "retrying" else step.ready_at
+    return Ready(
+        step=name,
+        attempt=len(step.attempts) + 1,
+        since=since or state.created_at,
+        place=place,
+        resources=declared.resources,
+        max_active=declared.max_active,
+    )
