@@ -92,11 +92,7 @@ def provide(decision: Decision, command: ProvideParameters) -> None:
 def retry(decision: Decision, command: RetrySteps) -> None:
     """Let failed, held or stopped steps run once more, with other values if given; the rest stays."""
     state = decision.state
-    names = command.steps or tuple(one.name for one in state.steps if _is_retryable(state, one))
-    if not names:
-        raise Refused(
-            "NOTHING_TO_RETRY", f"the run is {state.status}, and no step of it failed, is held or stopped"
-        )
+    names = command.steps or _all_retryable(state)
     for name in names:
         step = state.step(name)
         if not _is_retryable(state, step):
@@ -104,7 +100,8 @@ def retry(decision: Decision, command: RetrySteps) -> None:
                 f"step {name} is {step.status}; only one that failed, is held or was stopped can be retried"
             )
             raise Refused("NOT_RETRYABLE", message)
-    if state.status == "completed" or state.status in ("stopping", "ending"):
+    is_for_handlers = state.status == "ending" and all(state.plan.step(name).handles for name in names)
+    if state.status in ("completed", "stopping", "ending") and not is_for_handlers:
         raise Refused("RUN_ENDING", f"the run is {state.status}; retry it once it has ended")
     if state.is_final and state.is_part:
         parent = state.created.parent
@@ -123,8 +120,26 @@ def retry(decision: Decision, command: RetrySteps) -> None:
     settle_all(decision)
 
 
+def _all_retryable(state: RunState) -> tuple[str, ...]:
+    """What a retry without names is of. Naming an unsafe step is the explicit yes that it needs."""
+    found = [one.name for one in state.steps if _is_retryable(state, one)]
+    safe = tuple(name for name in found if state.plan.step(name).effects != "unsafe")
+    if not found:
+        raise Refused(
+            "NOTHING_TO_RETRY", f"the run is {state.status}, and no step of it failed, is held or stopped"
+        )
+    if not safe:
+        names = ", ".join(found)
+        message = f"{names}: unsafe to run again, so a retry has to name each of them"
+        raise Refused("UNSAFE_STEP", message)
+    return safe
+
+
 def _is_retryable(state: RunState, step: StepState) -> bool:
-    return step.status in RETRYABLE and not step.is_abandoned and not state.plan.step(step.name).handles
+    """Handlers run anew whenever the main part ends, except for one that is held."""
+    if state.plan.step(step.name).handles and step.status != "held":
+        return False
+    return step.status in RETRYABLE and (not step.is_abandoned or bool(step.attempts))
 
 
 def _fitting(state: RunState, values: dict[str, Json], names: tuple[str, ...]) -> dict[str, Json]:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from foldline.domain.failures import Failure
 from foldline.domain.run import RunState, StepState
 from foldline.domain.vector import Vector
 
@@ -41,9 +42,10 @@ def run(state: RunState, at: datetime) -> RunState:
     steps = state.steps
     revived = []
     for place, one in enumerate(state.steps):
-        handler = bool(state.plan.graph.steps[place].handles)
-        if one.is_abandoned or (handler and one.is_final):
-            steps = steps.set(place, _waiting(one))
+        declared = state.plan.graph.steps[place]
+        if one.is_abandoned or (declared.handles and one.is_final):
+            is_held = declared.effects == "unsafe" and bool(one.attempts)
+            steps = steps.set(place, _held(one) if is_held else _waiting(one))
             revived.append(place)
     state = replace(state, steps=steps, outcome="", forced=False, failure=None, outputs={}, ended_at=None)
     return _recounted(state, revived, at)
@@ -69,6 +71,13 @@ def _waiting(one: StepState) -> StepState:
     )
 
 
+def _held(one: StepState) -> StepState:
+    """An unsafe step that has begun before does not run again before a person says so."""
+    message = f"attempt {len(one.attempts)} may have had its effect, and the step is unsafe to run again"
+    failure = one.failure or Failure(kind="unsafe", reason="MAY_HAVE_RUN", message=message)
+    return replace(_waiting(one), status="held", failure=failure, note=failure.message)
+
+
 def _recounted(state: RunState, revived: list[int], at: datetime) -> RunState:
     """Counters that follow from the steps, after `revived` became open again."""
     steps = state.steps
@@ -81,6 +90,9 @@ def _recounted(state: RunState, revived: list[int], at: datetime) -> RunState:
         if not one.is_final:
             one = replace(one, ready_at=None if left or state.plan.graph.steps[place].handles else at)
         steps = steps.set(place, one)
+    if state.status == "ending":
+        left = sum(not steps[place].is_final for place in state.plan.handlers)
+        return replace(state, steps=steps, open_steps=left, active_steps=_active(steps))
     main = [(place, one) for place, one in enumerate(steps) if not state.plan.graph.steps[place].handles]
     counts = ("failed", "stopped") if state.created.items else ("failed",)
     failed = [(place, one) for place, one in main if one.status in counts]

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 from tests.unit.domain.test_forms import Lab, call, graph, map_step, ref, repeat_step, wait_step
 
 from foldline.domain.commands import Answer, AnswerWait, Recall, RecallSteps, RequestStop, RetrySteps
+from foldline.domain.decide import Refused
+from foldline.domain.failures import Failure
 from foldline.domain.keys import key_of
 from foldline.domain.recall import index, lineage, recall
 from foldline.domain.relations import Origin, Reuse
 from foldline.domain.run import recallable
 from foldline.domain.spec import Binding, Body, Graph, Map, Output, Parameter, Retry, Step
 from foldline.domain.work import Work
-from foldline.testing.world import World
+from foldline.testing.world import StepRaises, World
 
 
 def play(declared: Graph, lab: Lab | None = None, /, **options: Any) -> World:
@@ -402,3 +405,70 @@ def test_an_index_of_nothing_declines_everything() -> None:
         step="a", key=key_of(world.state, "a"), reason="there is no such step in run gone"
     )
     world.command(RequestStop())
+
+
+# -- never twice without a yes ---------------------------------------------------------------------
+
+
+class Losing(Lab):
+    """Steps in `failing` are lost with their executor."""
+
+    def __call__(self, work: Work) -> Mapping[str, Any]:
+        if work.function.name in self.failing:
+            raise StepRaises(Failure(kind="lost", reason="EXECUTOR_LOST", message="gone"))
+        return super().__call__(work)
+
+
+def test_a_retry_without_names_leaves_unsafe_steps_alone() -> None:
+    lab = Lab()
+    lab.failing = ["pay", "b"]
+    world = play(graph(unsafe(call("pay")), call("b"), on_failure="continue"), lab)
+    lab.failing = []
+
+    world.command(RetrySteps())
+    world.run()
+    assert ran(world) == ["pay", "b", "b"]
+
+    with pytest.raises(Refused, match="has to name each of them"):
+        world.command(RetrySteps())
+    world.command(RetrySteps(("pay",)))
+    world.run()
+    assert (world.state.status, ran(world)) == ("completed", ["pay", "b", "b", "pay"])
+
+
+def test_an_unsafe_step_that_was_held_when_its_run_ended_is_held_when_that_goes_on() -> None:
+    lab = Losing()
+    lab.failing = ["pay"]
+    world = play(graph(unsafe(call("pay")), call("b"), on_failure="continue"), lab)
+    world.command(RequestStop())
+    assert world.state.status == "stopped"
+
+    world.command(RetrySteps(("pay",)))
+    assert world.state.step("pay").status == "waiting"
+
+
+def test_an_unsafe_handler_does_not_run_again_when_its_run_goes_on() -> None:
+    lab = Lab()
+    lab.failing = ["a"]
+    world = play(graph(call("a"), unsafe(call("bill"), handles="exit")), lab)
+    assert ran(world) == ["a", "bill"]
+
+    lab.failing = []
+    world.command(RetrySteps(("a",)))
+    world.run()
+    assert (world.state.status, world.state.step("bill").status) == ("ending", "held")
+
+    world.command(RetrySteps(("bill",)))
+    world.run()
+    assert (world.state.status, ran(world)) == ("completed", ["a", "bill", "a", "bill"])
+
+
+def test_an_unsafe_handler_of_a_fork_is_held() -> None:
+    origin = play(graph(call("a"), unsafe(call("bill"), handles="exit")))
+
+    world = again(origin)
+    assert (world.state.status, world.state.step("bill").status) == ("ending", "held")
+
+    world.command(RetrySteps(("bill",)))
+    world.run()
+    assert (world.state.status, ran(world)) == ("completed", ["bill"])
