@@ -19,14 +19,17 @@ from foldline.eventstore.postgres import PostgresEventStore
 from foldline.execution.lists import Lists
 from foldline.pg import connect, migrate
 from foldline.wire import failures
+from foldline_scheduler.executors import Executors
 from foldline_scheduler.handlers import Handlers
 from foldline_scheduler.leases import Leases
+from foldline_scheduler.limits import parse_flavors, parse_limits
 from foldline_scheduler.lineages import Lineages
 from foldline_scheduler.listener import Listener
 from foldline_scheduler.open_runs import OpenRuns
 from foldline_scheduler.orders import Orders
 from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import PARTITIONS
+from foldline_scheduler.queue import Queue
 from foldline_scheduler.recalls import Recalls
 from foldline_scheduler.reuse import ReuseTable
 from foldline_scheduler.schedules.parts import Parts
@@ -40,6 +43,7 @@ SILENCE_CHECK_SECONDS = 0.5
 
 async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
     """Open Postgres, NATS and the registry; then serve until `life.stop`."""
+    limits, flavors = parse_limits(settings.limits), parse_flavors(settings.flavors)
     dsn = settings.postgres.value
     async with AsyncExitStack() as opened:
         pool = await opened.enter_async_context(
@@ -54,12 +58,15 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         clock = SystemClock()
         orders = Orders(bus)
         lists = Lists(open_store(settings.artifacts))
+        executors = Executors(flavors)
         owner = Owner(
             store,
+            Queue(executors, limits, flavors),
             orders,
             lists,
             clock,
             tasks,
+            executors=executors,
             monotonic=time.monotonic,
             stop=life.stop,
             recalls=partial(Recalls, Lineages(store), ReuseTable(pool)),

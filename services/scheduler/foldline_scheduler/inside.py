@@ -45,6 +45,8 @@ class Runs(Protocol):
 
     def keep(self, run_id: str) -> OwnedRun: ...
 
+    def adopted(self, run: OwnedRun) -> None: ...
+
     def post(self, run: OwnedRun, posted: Posted) -> None: ...
 
     async def take_up(self, run: OwnedRun) -> None: ...
@@ -93,6 +95,7 @@ class Inside:
         child = self._runs.keep(child_id)
         if child.state is None and not child.is_writing:
             await child.load()
+            self._runs.adopted(child)
         if child.state is not None:
             await self._runs.take_up(child)
             return

@@ -63,7 +63,7 @@ class Listener:
             raise Poison(f"there is no run {report.key.run_id}")
         if report.kind in ("succeeded", "failed"):
             # Whatever becomes of the report: its process has ended, so the slot may be given away with it.
-            self._owner.executors.release(report.session, report.key)
+            self._owner.queue.ended(report.session, report.key)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._owner.post(run, Posted(ReceiveReport(report, random.random()), run.own_meta(), done))  # noqa: S311 - jitter
         self._tasks.create_task(self._acknowledge(report, done, message))

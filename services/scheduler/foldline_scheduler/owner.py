@@ -20,7 +20,7 @@ from foldline.domain import timers
 from foldline.domain.commands import Command, ExpandSteps, FireTimers, RecallSteps
 from foldline.domain.effects import Dispatch, Effect, StopAttempt, effects, standing
 from foldline.domain.errors import FoldlineError, Kind
-from foldline.domain.run import RunState, StepState, expandable, ready, recallable
+from foldline.domain.run import RunState, StepState, expandable, recallable
 from foldline.eventstore import facts
 from foldline.eventstore.port import EventStore
 from foldline.execution.lists import Lists
@@ -29,6 +29,7 @@ from foldline_scheduler.executors import Executors
 from foldline_scheduler.inside import Inside
 from foldline_scheduler.orders import Orders, key_of
 from foldline_scheduler.partitions import partition_of
+from foldline_scheduler.queue import Queue
 from foldline_scheduler.recalls import Look, Recalls
 from foldline_scheduler.run import Outcome, OwnedRun, Posted
 
@@ -48,19 +49,21 @@ class Owner:
     def __init__(
         self,
         store: EventStore,
+        queue: Queue,
         orders: Orders,
         lists: Lists,
         clock: Clock,
         tasks: asyncio.TaskGroup,
         *,
+        executors: Executors,
         monotonic: Callable[[], float],
         stop: asyncio.Event,
         recalls: Callable[[Look], Recalls],
     ) -> None:
-        self.executors = Executors()
+        self.executors = executors
+        self.queue = queue
         self.recalls = recalls(self.look)
         self._runs: dict[str, OwnedRun] = {}
-        self._hungry: dict[str, None] = {}  # runs with ready steps and no slot, oldest first
         self._partitions: frozenset[int] = frozenset()
         self._store = store
         self._orders = orders
@@ -138,6 +141,8 @@ class Owner:
             await self.adopt([run_id])
             return
         events = await known.load()
+        if not known.is_writing:
+            self.queue.adopt(known.state)
         await self._carry_out(known, effects(events, known.state))
         self.touch(known)
 
@@ -153,13 +158,12 @@ class Owner:
             self._tasks.create_task(self._drain(run))
 
     def feed(self) -> None:
-        """Let hungry runs try again where there is more room, the one that has waited longest first."""
-        for run_id in list(self._hungry):
+        """Let runs write whose turn has come: something is kept for each of them."""
+        for run_id in self.queue.due():
             run = self._runs.get(run_id)
             if run is None:
-                del self._hungry[run_id]
-            elif run.looked_at < self.executors.changes:
-                del self._hungry[run_id]
+                self.queue.withdraw(run_id)
+            else:
                 self.touch(run)
 
     # -- runs --------------------------------------------------------------------------------------
@@ -175,7 +179,10 @@ class Owner:
             return None
         # Somebody else may have loaded it while we waited: the first one stays.
         known = self._runs.get(run_id)
-        return known if known is not None else self.keep(run_id, run)
+        if known is not None:
+            return known
+        self.queue.adopt(run.state)
+        return self.keep(run_id, run)
 
     async def look(self, run_id: str) -> RunState | None:
         """The state of any run as of now, owned or not; it is not kept."""
@@ -188,8 +195,7 @@ class Owner:
 
     async def write_foreign(self, run_id: str, command: Command, meta: facts.Meta) -> None:
         """Carry out a command of a run that another scheduler owns, which is to be poked. Raises refusals."""
-        nobody = Executors()  # to give work to is the owner's
-        run = OwnedRun(run_id, self._store, nobody, self._clock, self._lists)
+        run = OwnedRun(run_id, self._store, None, self._clock, self._lists)  # giving work is the owner's
         await run.load()
         _, refusals = await run.write([Posted(command, meta, None)])
         if refusals[0] is not None:
@@ -200,11 +206,16 @@ class Owner:
         metrics.RUNS.set(len(self._runs))
         return run
 
+    def adopted(self, run: OwnedRun) -> None:
+        """The run was loaded by somebody else: what it has under way is taken."""
+        if run.state is not None:
+            self.queue.adopt(run.state)
+
     def _new(self, run_id: str) -> OwnedRun:
-        return OwnedRun(run_id, self._store, self.executors, self._clock, self._lists)
+        return OwnedRun(run_id, self._store, self.queue, self._clock, self._lists)
 
     def _drop(self, run_id: str) -> None:
-        self._hungry.pop(run_id, None)
+        self.queue.withdraw(run_id)
         run = self._runs.pop(run_id, None)
         if run is not None and run.timer is not None:
             run.timer.cancel()
@@ -289,7 +300,7 @@ class Owner:
             self.touch(run)
 
     def _release(self, run: OwnedRun, outcome: Outcome) -> None:
-        """Slots of attempts that this write ended are free again: feed runs that wait for one."""
+        """What the attempts held that this write ended is free again."""
         if outcome.before is None or not outcome.before.active_steps:
             return
         freed = False
@@ -297,7 +308,7 @@ class Owner:
             if before is after or not before.is_active or before.children is not None:
                 continue
             if after.attempts[len(before.attempts) - 1].ended_at is not None:
-                self.executors.release(before.attempts[-1].executor, key_of(run, before))
+                self.queue.ended(before.attempts[-1].executor, key_of(run, before))
                 freed = True
         if freed:
             self.feed()
@@ -309,11 +320,7 @@ class Owner:
             self._drop(run.run_id)
             return
         now = self._clock.now()
-        if ready(state, now):
-            self._hungry[run.run_id] = None
-            self.feed()  # a slot may have come free since the last decision
-        else:
-            self._hungry.pop(run.run_id, None)
+        self.feed()
         if timers.is_due(state, now):
             self._fire(run)
         elif (timer := timers.following(state, now)) is not None:

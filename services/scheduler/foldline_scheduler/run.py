@@ -19,13 +19,14 @@ from foldline.domain.commands import Command, ScheduleSteps
 from foldline.domain.decide import decide
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.evolve import fold
-from foldline.domain.run import RunState, ready
+from foldline.domain.run import RunState
 from foldline.domain.work import AttemptKey
 from foldline.eventstore import facts
 from foldline.eventstore.port import NO_STREAM, EventStore, VersionConflict
 from foldline.execution.lists import Lists
 from foldline_scheduler import metrics
-from foldline_scheduler.executors import Executors
+from foldline_scheduler.offers import offer_of
+from foldline_scheduler.queue import Grant, Queue
 from foldline_scheduler.streams import run_stream
 
 #: Somebody else's writes between our load and our append, again and again, are a fault somewhere.
@@ -42,13 +43,6 @@ class Posted(NamedTuple):
     done: asyncio.Future[None] | None
 
 
-class Reservation(NamedTuple):
-    """A slot that is kept for an attempt."""
-
-    session: str
-    key: AttemptKey
-
-
 class Outcome(NamedTuple):
     """What one write changed."""
 
@@ -61,18 +55,18 @@ class OwnedRun:
     """State and inbox of one run. Not safe for more than one task calling `write` at a time."""
 
     def __init__(
-        self, run_id: str, store: EventStore, executors: Executors, clock: Clock, lists: Lists
+        self, run_id: str, store: EventStore, queue: Queue | None, clock: Clock, lists: Lists
     ) -> None:
+        """Without a queue the run is written, but nothing of it is given to executors."""
         self.run_id = run_id
         self.state: RunState | None = None
         self.inbox: list[Posted] = []
         self.is_writing = False
         self.sent_at: dict[AttemptKey, float] = {}
-        self.looked_at = -1  # the executors' `changes` when slots were last asked for
         self.timer: asyncio.TimerHandle | None = None
         self._head = NO_STREAM
         self._store = store
-        self._executors = executors
+        self._queue = queue
         self._clock = clock
         self._lists = lists
 
@@ -93,25 +87,26 @@ class OwnedRun:
         """
         for _ in range(MAX_CONFLICTS):
             now = self._clock.now()
-            events, refusals, scheduled = self._decide(posted, now)
+            events, refusals, grants = self._decide(posted, now)
             if not events:
                 return None, refusals
             try:
                 outcome = await self._append(events, self._meta(posted), now)
             except VersionConflict:
                 metrics.CONFLICTS.inc()
-                self._unreserve(scheduled)
+                self._give_back(grants)
                 await self.load()
+                self._adopt()
                 continue
             except BaseException:
-                self._unreserve(scheduled)
+                self._give_back(grants)
                 raise
             return outcome, refusals
         raise FoldlineError(Kind.INTERNAL, "ENDLESS_CONFLICTS", f"run {self.run_id} is written by others")
 
     def _decide(
         self, posted: Sequence[Posted], now: datetime
-    ) -> tuple[list[ev.RunEvent], list[FoldlineError | None], tuple[Reservation, ...]]:
+    ) -> tuple[list[ev.RunEvent], list[FoldlineError | None], tuple[Grant, ...]]:
         state = self.state
         events: list[ev.RunEvent] = []
         refusals: list[FoldlineError | None] = []
@@ -127,26 +122,24 @@ class OwnedRun:
                 events.extend(more)
         if state is None:
             return events, refusals, ()
-        reserved = self._reserve(state, now)
-        if reserved:
-            assignments = tuple((one.key.step, one.session) for one in reserved)
+        grants = self._ask(state, now)
+        if grants:
+            assignments = tuple((one.key.step, one.session) for one in grants)
             events.extend(decide(state, ScheduleSteps(assignments), now))
-        return events, refusals, reserved
+        return events, refusals, grants
 
-    def _reserve(self, state: RunState, now: datetime) -> tuple[Reservation, ...]:
-        """A slot for every ready step that can have one now."""
-        self.looked_at = self._executors.changes
-        reserved = []
-        for name in ready(state, now):
-            pool = state.plan.step(name).resources.pool
-            session = self._executors.choose(region=state.created.region, pool=pool)
-            if session is None:
-                continue
-            attempt = len(state.step(name).attempts) + 1
-            key = AttemptKey(run_id=self.run_id, step=name, attempt=attempt)
-            self._executors.reserve(session, key)
-            reserved.append(Reservation(session, key))
-        return tuple(reserved)
+    def _ask(self, state: RunState, now: datetime) -> tuple[Grant, ...]:
+        """What of the ready steps may start now; the queue keeps the rest in line."""
+        return () if self._queue is None else self._queue.ask(offer_of(state, now))
+
+    def _give_back(self, grants: Sequence[Grant]) -> None:
+        if self._queue is not None:
+            self._queue.give_back(grants)
+
+    def _adopt(self) -> None:
+        """What somebody else wrote may have changed what is under way."""
+        if self._queue is not None and self.state is not None:
+            self._queue.adopt(self.state)
 
     def own_meta(self) -> facts.Meta:
         """Who and why of what the scheduler decides by itself."""
@@ -156,10 +149,6 @@ class OwnedRun:
         """Of the person's command among them where there is one, so that its events name the person."""
         metas = [one.meta for one in posted if one.meta.actor != ACTOR]
         return metas[0] if metas else self.own_meta()
-
-    def _unreserve(self, reserved: Sequence[Reservation]) -> None:
-        for one in reserved:
-            self._executors.release(one.session, one.key)
 
     async def _append(
         self,

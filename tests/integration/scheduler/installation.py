@@ -24,12 +24,14 @@ from foldline.eventstore.postgres import PostgresEventStore
 from foldline.execution.lists import Lists
 from foldline.pg import connect
 from foldline.pg.connect import Pool
+from foldline_scheduler.executors import Executors
 from foldline_scheduler.lineages import Lineages
 from foldline_scheduler.listener import Listener
 from foldline_scheduler.open_runs import OpenRuns
 from foldline_scheduler.orders import Orders
 from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import PARTITIONS
+from foldline_scheduler.queue import Queue
 from foldline_scheduler.recalls import Recalls
 from foldline_scheduler.reuse import ReuseTable
 
@@ -61,12 +63,15 @@ async def owner(platform: Platform, *, silence: float = 5.0) -> AsyncIterator[Ow
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         orders = Orders(platform.bus)
+        executors = Executors()
         one = Owner(
             platform.store,
+            Queue(executors),
             orders,
             Lists(platform.artifacts),
             SystemClock(),
             tasks,
+            executors=executors,
             monotonic=time.monotonic,
             stop=stop,
             recalls=partial(Recalls, Lineages(platform.store), ReuseTable(platform.pool)),
