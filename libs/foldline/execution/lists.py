@@ -14,6 +14,7 @@ from msgspec import UNSET
 from foldline.artifacts.port import ArtifactError, ArtifactStore
 from foldline.domain import inner, lists
 from foldline.domain.artifacts import Artifact, Item
+from foldline.domain.commands import Expansion
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.run import RunState
 from foldline.domain.run_events import RunEvent
@@ -45,6 +46,18 @@ class Lists:
         while len(self._cache) > CACHED:
             self._cache.popitem(last=False)
         return items
+
+    async def expansion(self, state: RunState, step: str) -> Expansion:
+        """How a step with a body begins. Raises UNAVAILABLE while its list cannot be read."""
+        if state.plan.step(step).map is UNSET:
+            return Expansion(step=step)
+        try:
+            items = await self.items(state, step)
+        except FoldlineError as error:
+            if error.kind is Kind.UNAVAILABLE:
+                raise
+            return Expansion(step=step, reason=error.reason, problem=error.message)
+        return Expansion(step=step, sizes=lists.sizes(items))
 
     async def keep(self, events: list[RunEvent], state: RunState) -> None:
         """Store the lists that the events name by digest alone."""

@@ -2,6 +2,7 @@
 
 HOME/runs/<run id>/events.jsonl            one event a line: version, time, type, data
 HOME/runs/<run id>/logs/<step>.<n>.jsonl   one line of log a line: number, time, stream, text
+HOME/runs/<run id>/<step>.<n>.<index>/     the same for run <index> inside attempt n of a step
 """
 
 from __future__ import annotations
@@ -43,6 +44,12 @@ class Record:
         ignore = home / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
+        return record
+
+    def inside(self, name: str) -> Record:
+        """A new record of a run inside this one, in a folder of its own."""
+        record = Record(self.folder / name)
+        (record.folder / "logs").mkdir(parents=True, exist_ok=True)
         return record
 
     def write(self, version: int, event: RunEvent, time: datetime) -> None:

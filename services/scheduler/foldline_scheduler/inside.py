@@ -10,11 +10,10 @@ from typing import Protocol, assert_never
 from msgspec import UNSET
 
 from foldline.chassis import logs
-from foldline.domain import inner, lists
+from foldline.domain import inner
 from foldline.domain.commands import (
     Command,
     CreateRun,
-    Expansion,
     PauseRun,
     ReceiveChild,
     RequestStop,
@@ -30,7 +29,6 @@ from foldline.domain.effects import (
     StopChild,
     TellParent,
 )
-from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.run import RunState
 from foldline.execution.lists import Lists
 from foldline_scheduler.run import OwnedRun, Posted
@@ -56,18 +54,6 @@ class Inside:
     def __init__(self, runs: Runs, lists_: Lists) -> None:
         self._runs = runs
         self._lists = lists_
-
-    async def expansion(self, state: RunState, step: str) -> Expansion:
-        """How the step begins. Raises UNAVAILABLE while its list cannot be read."""
-        if state.plan.step(step).map is UNSET:
-            return Expansion(step=step)
-        try:
-            items = await self._lists.items(state, step)
-        except FoldlineError as error:
-            if error.kind is Kind.UNAVAILABLE:
-                raise
-            return Expansion(step=step, reason=error.reason, problem=error.message)
-        return Expansion(step=step, sizes=lists.sizes(items))
 
     async def carry_out(self, run: OwnedRun, effect: Effect) -> None:
         state = run.state

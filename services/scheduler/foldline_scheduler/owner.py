@@ -280,7 +280,7 @@ class Owner:
         try:
             recalls = await self.recalls.answers(state)
             names = expandable(state, self._clock.now())
-            expansions = [await self._inside.expansion(state, name) for name in names]
+            expansions = [await self._lists.expansion(state, name) for name in names]
         except FoldlineError as error:
             log.warning("step_not_prepared", run_id=run.run_id, reason=error.reason, problem=error.message)
             self._look_again(run)

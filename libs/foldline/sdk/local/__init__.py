@@ -1,0 +1,121 @@
+"""Running a workflow here, without any service: the same core and the same step processes as in production.
+
+A local run is scheduler and executor in one: it asks `decide` what to do, starts attempts with the launcher,
+turns what became of them into reports, and writes every event to the record before anybody sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from foldline import environments
+from foldline.artifacts.store import open_store
+from foldline.chassis import background
+from foldline.chassis.clock import Clock, SystemClock, new_id
+from foldline.domain import parameters, selection
+from foldline.domain.relations import Reuse
+from foldline.domain.run import RunState
+from foldline.domain.run_events import RunCreated
+from foldline.domain.spec import Environment, Graph, Json
+from foldline.execution.lists import Lists
+from foldline.runtime.launcher import Launcher
+from foldline.sdk.local import questions
+from foldline.sdk.local.asking import Ask, Desk
+from foldline.sdk.local.attempts import LocalAttempts, Logged
+from foldline.sdk.local.earlier import given_by
+from foldline.sdk.local.loop import Loop, Reply, Stop
+from foldline.sdk.local.questions import Question, Typed
+from foldline.sdk.local.runs import Changed
+from foldline.sdk.record import Record
+
+__all__ = ["Ask", "Changed", "Logged", "Question", "Typed", "given_by", "run"]
+
+WORKSPACE = "local"
+
+
+async def run(
+    graph: Graph,
+    values: Mapping[str, Json],
+    *,
+    root: Path,
+    home: Path,
+    environment: Environment | None = None,
+    selected: Sequence[str] = (),
+    given: Mapping[str, Reuse] | None = None,
+    answers: Mapping[str, Json] | None = None,
+    ask: Ask | None = None,
+    changed: Changed = lambda *_: None,
+    logged: Logged = lambda *_: None,
+    stop: asyncio.Event | None = None,
+    force: asyncio.Event | None = None,
+    clock: Clock | None = None,
+) -> RunState:
+    """Run `graph`, whose code is in the folder `root`, to its end and return the final state.
+
+    Steps run in the Python environment of this process, or in `environment`, which is built when it is new.
+    Of a partial run `selected` are its steps (`selection.select`), and `given` is what an earlier run gives
+    to them (`given_by`).
+
+    Questions of the run are answered from `answers`, by the step's name or place, and otherwise by `ask`. A
+    question that nobody answers stops the run once nothing else moves: PRECONDITION NOT_ANSWERED.
+
+    Everything is kept under `home`: the record in runs/<run id>, values in artifacts. Setting `stop` stops
+    the run the way `foldline stop` does, `force` kills what still runs. Raises FoldlineError where the values
+    do not fit the parameters.
+    """
+    created = _created(graph, values, selected, given or {})
+    questions.check_names(answers or {}, graph)
+    python = Path(sys.executable)
+    if environment is not None:
+        python = await environments.build(environment, home / "environments")
+    record = Record.create(home, created.run_id)
+    store = open_store(str(home / "artifacts"))
+    clock = clock or SystemClock()
+    # A step sees here what the author's shell has; on an installation it sees what the executor gives.
+    environ = dict(os.environ)  # noqa: TID251
+    try:
+        async with Launcher(record.work, environ=environ) as launcher:
+            attempts = LocalAttempts(
+                launcher, store, work=record.work, root=root, python=python, logged=logged, clock=clock
+            )
+            loop = Loop(attempts, Lists(store), clock, changed)
+            async with background.tasks() as tasks:
+                for event, forced in ((stop, False), (force, True)):
+                    if event is not None:
+                        tasks.create_task(_watch(event, loop, forced=forced))
+                desk = Desk(answers or {}, ask, lambda *reply: loop.inbox.put_nowait(Reply(*reply)), tasks)
+                state = await loop.to_end(created, record, desk, tasks)
+    finally:
+        shutil.rmtree(record.work, ignore_errors=True)
+    if loop.given_up is not None:
+        raise loop.given_up
+    return state
+
+
+def _created(
+    graph: Graph, values: Mapping[str, Json], selected: Sequence[str], given: Mapping[str, Reuse]
+) -> RunCreated:
+    selection.require(graph, selected, given)
+    return RunCreated(
+        run_id=new_id(),
+        workspace=WORKSPACE,
+        workflow=graph.name,
+        release="",
+        region=WORKSPACE,
+        graph=graph,
+        parameters=parameters.check(selection.parameters_of(graph, selected, values), values),
+        selection=tuple(selected),
+        given=dict(given),
+        cache="off",
+    )
+
+
+async def _watch(event: asyncio.Event, loop: Loop, *, forced: bool) -> None:
+    """Tell the loop once somebody has set the event."""
+    await event.wait()
+    loop.inbox.put_nowait(Stop(forced))
