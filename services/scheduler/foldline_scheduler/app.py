@@ -20,6 +20,7 @@ from foldline.execution.lists import Lists
 from foldline.pg import connect, migrate
 from foldline.wire import failures
 from foldline_scheduler.executors import Executors
+from foldline_scheduler.forks import Forks
 from foldline_scheduler.handlers import Handlers
 from foldline_scheduler.leases import Leases
 from foldline_scheduler.limits import parse_flavors, parse_limits
@@ -31,6 +32,7 @@ from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import PARTITIONS
 from foldline_scheduler.queue import Queue
 from foldline_scheduler.recalls import Recalls
+from foldline_scheduler.releases import Releases
 from foldline_scheduler.reuse import ReuseTable
 from foldline_scheduler.schedules.parts import Parts
 from foldline_scheduler.servicer import SchedulerServicer
@@ -59,6 +61,7 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         orders = Orders(bus)
         lists = Lists(open_store(settings.artifacts))
         executors = Executors(flavors)
+        lineages = Lineages(store)
         owner = Owner(
             store,
             Queue(executors, limits, flavors),
@@ -69,7 +72,7 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
             executors=executors,
             monotonic=time.monotonic,
             stop=life.stop,
-            recalls=partial(Recalls, Lineages(store), ReuseTable(pool)),
+            recalls=partial(Recalls, lineages, ReuseTable(pool)),
         )
         listener = Listener(
             owner, orders, bus, tasks, silence_seconds=settings.silence_seconds, monotonic=time.monotonic
@@ -78,7 +81,8 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         leases = Leases(
             pool, owner, open_runs, name=new_id(), seconds=settings.lease_seconds, monotonic=time.monotonic
         )
-        handlers = Handlers(owner, bus, registry)
+        releases = Releases(registry)
+        handlers = Handlers(owner, bus, releases, Forks(releases, lineages), clock)
         parts = Parts(
             pool, store, bus, owner, handlers, registry, settings.token_key, clock, tasks, life.stop
         )

@@ -1,4 +1,4 @@
-"""The use cases: starting runs, and commands on runs.
+"""The use cases: starting runs, making runs from earlier ones, and commands on runs.
 
 Any scheduler takes any command. It writes to runs that it owns through their owner; to others by a plain
 load-decide-append, and pokes the owner, whose next append would meet the version conflict anyway.
@@ -6,43 +6,42 @@ load-decide-append, and pokes the owner, whose next append would meet the versio
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
-import grpc
-
-from foldline.access import bearer_metadata, caller
-from foldline.api.registry.v1 import workflow_service_pb2 as registry_pb
-from foldline.api.registry.v1.workflow_service_pb2_grpc import WorkflowServiceStub
+from foldline.access import caller
 from foldline.api.scheduler.v1 import scheduler_service_pb2 as pb
 from foldline.bus import subjects
 from foldline.bus.port import Bus
 from foldline.chassis import observe
+from foldline.chassis.clock import Clock
 from foldline.domain.commands import Command, CreateRun
 from foldline.domain.errors import FoldlineError, Kind
+from foldline.domain.outlook import PlannedStep
 from foldline.domain.run import RunState
 from foldline.domain.run_events import RunCreated
-from foldline.domain.spec import Graph
+from foldline.domain.waiting import WaitingStep
 from foldline.eventstore import facts
-from foldline.wire import failures, messages
+from foldline_scheduler import starts
+from foldline_scheduler.explanations import Explanations
+from foldline_scheduler.forks import Forks
 from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import partition_of
+from foldline_scheduler.releases import Releases
 from foldline_scheduler.streams import mint_run_id
-
-RESOLVE_SECONDS = 10.0
-MAX_REQUEST_ID = 64
-LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
-CACHE_MODES = ("", "off", "read_only", "refresh")
 
 
 class Handlers:
-    def __init__(self, owner: Owner, bus: Bus, registry: grpc.aio.Channel) -> None:
+    def __init__(self, owner: Owner, bus: Bus, releases: Releases, forks: Forks, clock: Clock) -> None:
         self._owner = owner
         self._bus = bus
-        self._registry = WorkflowServiceStub(registry)
+        self._releases = releases
+        self._forks = forks
+        self._clock = clock
+        self._explanations = Explanations(owner.queue, owner.recalls.waiting, owner.look)
 
     async def start_run(self, request: pb.StartRunRequest) -> str:
-        _check_start(request)
+        """The id of the run; with a request id the same request gives the same run."""
+        starts.check(request)
         run_id = mint_run_id(request.workspace, request.request_id)
         if not (request.request_id and await self._owner.look(run_id) is not None):
             await self.start(request, run_id)
@@ -50,12 +49,27 @@ class Handlers:
 
     async def start(self, request: pb.StartRunRequest, run_id: str) -> None:
         """Start this very run; one that is there already stays as it is."""
-        created = await self._resolve(request, run_id)
-        try:
-            await self._carry_out(run_id, CreateRun(created), _meta(request.workspace))
-        except FoldlineError as error:
-            if error.reason != "RUN_EXISTS":
-                raise
+        created = await starts.created(request, run_id, self._releases, self.state)
+        await self._create(created)
+
+    async def fork_run(self, request: pb.ForkRunRequest) -> str:
+        """Make a run from an earlier one, which stays as it is."""
+        starts.check_request_id(request.request_id)
+        starts.check_priority(request.priority)
+        origin = await self.state(request.workspace, request.run_id)
+        run_id = mint_run_id(request.workspace, request.request_id)
+        if not (request.request_id and await self._owner.look(run_id) is not None):
+            await self._create(await self._forks.created(origin, request.fork, run_id, request.priority))
+        return run_id
+
+    async def plan_fork(self, request: pb.PlanForkRequest) -> tuple[PlannedStep, ...]:
+        origin = await self.state(request.workspace, request.run_id)
+        return await self._forks.plan(origin, request.fork)
+
+    async def explain_waiting(self, request: pb.ExplainWaitingRequest) -> list[WaitingStep]:
+        """Why each step that does not run does not, of the run and the runs inside it."""
+        state = await self.state(request.workspace, request.run_id)
+        return await self._explanations.of(state, self._clock.now())
 
     async def command(self, workspace: str, run_id: str, command: Command) -> None:
         """Carry out a command on a run of the workspace. Raises NOT_FOUND and what the rules refuse."""
@@ -70,6 +84,13 @@ class Handlers:
             raise FoldlineError(Kind.NOT_FOUND, "UNKNOWN_RUN", message)
         return state
 
+    async def _create(self, created: RunCreated) -> None:
+        try:
+            await self._carry_out(created.run_id, CreateRun(created), _meta(created.workspace))
+        except FoldlineError as error:
+            if error.reason != "RUN_EXISTS":
+                raise
+
     async def _carry_out(self, run_id: str, command: Command, meta: facts.Meta) -> None:
         if self._owner.owns(run_id):
             await self._owner.command(run_id, command, meta)
@@ -77,41 +98,6 @@ class Handlers:
         await self._owner.write_foreign(run_id, command, meta)
         with suppress(FoldlineError):  # the owner looks for itself every now and then
             await self._bus.publish(subjects.poke(partition_of(run_id)), run_id.encode())
-
-    async def _resolve(self, request: pb.StartRunRequest, run_id: str) -> RunCreated:
-        """Ask the registry what exactly runs; never again later. With the caller's own token."""
-        question = registry_pb.ResolveRunRequest(
-            workspace=request.workspace, workflow=request.workflow, values=request.values
-        )
-        async with _translated():
-            answer = await self._registry.ResolveRun(
-                question, timeout=RESOLVE_SECONDS, metadata=bearer_metadata()
-            )
-        return RunCreated(
-            run_id=run_id,
-            workspace=request.workspace,
-            workflow=request.workflow,
-            release=answer.release.digest,
-            region=answer.region,
-            graph=messages.from_message(answer.release.graph, Graph),
-            parameters=messages.from_struct(answer.parameters),
-            bundle=answer.release.bundle,
-            environment=answer.release.environment,
-            cache=request.cache,
-            priority=request.priority,
-        )
-
-
-def _check_start(request: pb.StartRunRequest) -> None:
-    if len(request.request_id) > MAX_REQUEST_ID:
-        message = f"request_id has at most {MAX_REQUEST_ID} characters"
-        raise FoldlineError(Kind.INVALID, "REQUEST_ID_TOO_LONG", message)
-    if not LOWEST_PRIORITY <= request.priority <= HIGHEST_PRIORITY:
-        message = f"priority is {request.priority}, but must be {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}"
-        raise FoldlineError(Kind.INVALID, "ILLEGAL_PRIORITY", message)
-    if request.cache not in CACHE_MODES:
-        message = f"cache is {request.cache!r}, but must be one of {', '.join(CACHE_MODES[1:])}, or empty"
-        raise FoldlineError(Kind.INVALID, "ILLEGAL_CACHE", message)
 
 
 def _meta(workspace: str) -> facts.Meta:
@@ -122,11 +108,3 @@ def _meta(workspace: str) -> facts.Meta:
         correlation=observe.correlation(),
         trace=observe.trace(),
     )
-
-
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    try:
-        yield
-    except grpc.RpcError as error:
-        raise failures.from_rpc_error(error) from error

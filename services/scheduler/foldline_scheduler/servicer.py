@@ -78,6 +78,19 @@ class SchedulerServicer(SchedulerServiceServicer):
         await self._do(request, DeliverEvent(request.event, data, caller().subject))
         return pb.DeliverEventResponse()
 
+    async def PlanFork(self, request: pb.PlanForkRequest, context: Context) -> pb.PlanForkResponse:
+        planned = await self._handlers.plan_fork(request)
+        return pb.PlanForkResponse(steps=[messages.to_message(one, pb.PlannedStep) for one in planned])
+
+    async def ForkRun(self, request: pb.ForkRunRequest, context: Context) -> pb.ForkRunResponse:
+        return pb.ForkRunResponse(run_id=await self._handlers.fork_run(request))
+
+    async def ExplainWaiting(
+        self, request: pb.ExplainWaitingRequest, context: Context
+    ) -> pb.ExplainWaitingResponse:
+        found = await self._handlers.explain_waiting(request)
+        return pb.ExplainWaitingResponse(steps=[messages.to_message(one, pb.WaitingStep) for one in found])
+
     async def _do(self, request: Any, command: Command) -> None:
         await self._handlers.command(request.workspace, request.run_id, command)
 

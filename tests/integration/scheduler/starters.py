@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
@@ -20,6 +22,7 @@ from foldline.api.registry.v1 import workflow_service_pb2 as registry_pb
 from foldline.api.scheduler.v1 import schedule_service_pb2 as pb
 from foldline.api.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
 from foldline.api.workflow.v1 import workflow_pb2
+from foldline.artifacts.store import open_store
 from foldline.bus.port import Bus
 from foldline.chassis import rpc
 from foldline.chassis.lifecycle import Lifecycle
@@ -30,12 +33,21 @@ from foldline.domain.spec import Graph, Parameter
 from foldline.eventstore import facts
 from foldline.eventstore.port import START
 from foldline.eventstore.postgres import PostgresEventStore
+from foldline.execution.lists import Lists
 from foldline.sdk.client import Client
 from foldline.testing.clock import ManualClock
 from foldline.wire import failures, messages
+from foldline_scheduler.executors import Executors
+from foldline_scheduler.forks import Forks
 from foldline_scheduler.handlers import Handlers
+from foldline_scheduler.lineages import Lineages
+from foldline_scheduler.orders import Orders
 from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import PARTITIONS
+from foldline_scheduler.queue import Queue
+from foldline_scheduler.recalls import Recalls
+from foldline_scheduler.releases import Releases
+from foldline_scheduler.reuse import ReuseTable
 from foldline_scheduler.schedules.parts import Parts
 from foldline_scheduler.servicer import SchedulerServicer
 
@@ -99,11 +111,14 @@ class ScriptedRegistry:
 class Place:
     """A ledger, a bus, a clock and a registry, on which schedulers come and go."""
 
-    def __init__(self, pool: asyncpg.Pool, store: PostgresEventStore, bus: Bus, clock: ManualClock) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, store: PostgresEventStore, bus: Bus, clock: ManualClock, artifacts: str
+    ) -> None:
         self.pool = pool
         self.store = store
         self.bus = bus
         self.clock = clock
+        self.artifacts = artifacts
         self.registry = ScriptedRegistry(clock)
         self.address = ""
 
@@ -113,17 +128,23 @@ class Place:
         life = Lifecycle()
         life.ready.set()
         async with rpc.channel(self.address) as registry, asyncio.TaskGroup() as tasks:
+            executors = Executors()
+            lineages = Lineages(self.store)
             owner = Owner(
                 self.store,
-                self.bus,
+                Queue(executors),
+                Orders(self.bus),
+                Lists(open_store(self.artifacts)),
                 self.clock,
                 tasks,
-                silence_seconds=60,
+                executors=executors,
                 monotonic=time.monotonic,
                 stop=life.stop,
+                recalls=partial(Recalls, lineages, ReuseTable(self.pool)),
             )
             owner.set_partitions(range(PARTITIONS))
-            handlers = Handlers(owner, self.store, self.bus, registry, self.clock)
+            releases = Releases(registry)
+            handlers = Handlers(owner, self.bus, releases, Forks(releases, lineages), self.clock)
             parts = Parts(
                 self.pool,
                 self.store,
@@ -174,7 +195,8 @@ class Place:
 @asynccontextmanager
 async def place(pool: asyncpg.Pool, store: PostgresEventStore, bus: Bus) -> AsyncIterator[Place]:
     clock = ManualClock(NOON)
-    made = Place(pool, store, bus, clock)
+    folder = TemporaryDirectory(prefix="foldline-lists-")
+    made = Place(pool, store, bus, clock, folder.name)
     life = Lifecycle()
     life.ready.set()
     service = rpc.Service(REGISTRY, made.registry.add_to, made.registry)

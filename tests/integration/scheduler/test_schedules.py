@@ -132,7 +132,7 @@ async def test_while_a_run_is_open_the_next_times_are_skipped_and_the_history_sa
         here.clock.advance(60)
         (skipped,) = await until_told(client, "s", "ScheduleSkipped")
         await until(lambda: _some(here))
-        await client.runs.stop(said(fired, "run_id"))
+        await client.operations.stop(said(fired, "run_id"))
         (ended,) = await until_told(client, "s", "FiredRunEnded")
         here.clock.advance(60)
         await until_told(client, "s", "ScheduleFired", 2)
@@ -151,7 +151,7 @@ async def test_a_queued_time_fires_when_the_run_before_has_ended(here: Place) ->
         await until_told(client, "s", "ScheduleQueued")
         assert messages.to_time((await client.schedules.get("s")).waiting) == NOON + timedelta(minutes=2)
         await until(lambda: _some(here))
-        await client.runs.stop(said(fired, "run_id"))
+        await client.operations.stop(said(fired, "run_id"))
         _, second = await until_told(client, "s", "ScheduleFired", 2)
 
     assert said(second, "at") == "2026-03-01T12:02:00Z"
@@ -210,7 +210,7 @@ async def test_a_backfill_keeps_to_its_parallelism_and_ends(here: Place) -> None
             fired = await until_told(client, "s", "ScheduleFired", count)
             run_id = said(fired[count - 1], "run_id")
             await until(partial(_has, here, run_id))
-            await client.runs.stop(run_id)
+            await client.operations.stop(run_id)
         (completed,) = await until_told(client, "s", "BackfillCompleted")
         fired = await told(client, "s", "ScheduleFired")
 

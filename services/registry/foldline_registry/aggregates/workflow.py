@@ -103,11 +103,17 @@ def configure(
 
 
 def resolve(
-    state: WorkflowState, *, parameters: Sequence[Parameter], values: Mapping[str, Json]
+    state: WorkflowState,
+    *,
+    parameters: Sequence[Parameter],
+    values: Mapping[str, Json],
+    allow_missing: bool = False,
 ) -> dict[str, Json]:
     """Every parameter with its value for a run: given, else saved, else default."""
     chosen = _over(state.values, parameters, values)
-    if names := rules.missing(parameters, chosen):
+    if allow_missing:
+        parameters = [one for one in parameters if one.name in chosen or not one.is_required]
+    elif names := rules.missing(parameters, chosen):
         raise FoldlineError(
             Kind.PRECONDITION,
             "PARAMETERS_MISSING",

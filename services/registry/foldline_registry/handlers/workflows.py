@@ -66,10 +66,15 @@ class Workflows:
                 continue
             return state, release
 
-    async def resolve(self, workspace: str, workflow: str, *, values: Mapping[str, Json]) -> Resolved:
+    async def resolve(
+        self, workspace: str, workflow: str, *, values: Mapping[str, Json], allow_missing: bool = False
+    ) -> Resolved:
         state = await self._lookups.workflow(workspace, workflow)
         release = await self._lookups.release(state.release)
-        return Resolved(state, release, rules.resolve(state, parameters=release.parameters, values=values))
+        chosen = rules.resolve(
+            state, parameters=release.parameters, values=values, allow_missing=allow_missing
+        )
+        return Resolved(state, release, chosen)
 
 
 class _ReleaseMovedError(Exception):

@@ -74,7 +74,10 @@ class WorkflowServicer(WorkflowServiceServicer):
 
     async def ResolveRun(self, request: pb.ResolveRunRequest, _context: Any) -> pb.ResolveRunResponse:
         found = await self._workflows.resolve(
-            request.workspace, request.workflow, values=messages.from_struct(request.values)
+            request.workspace,
+            request.workflow,
+            values=messages.from_struct(request.values),
+            allow_missing=request.allow_missing,
         )
         return pb.ResolveRunResponse(
             release=replies.release(found.release, number=found.workflow.number),

@@ -384,8 +384,11 @@ class ResolveRunRequest(google.protobuf.message.Message):
     WORKSPACE_FIELD_NUMBER: builtins.int
     WORKFLOW_FIELD_NUMBER: builtins.int
     VALUES_FIELD_NUMBER: builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: builtins.int
     workspace: builtins.str
     workflow: builtins.str
+    allow_missing: builtins.bool
+    """Required parameters may lack a value: the caller knows which steps run and so which ones are needed."""
     @property
     def values(self) -> google.protobuf.struct_pb2.Struct:
         """For this run only, over the saved configuration."""
@@ -396,9 +399,10 @@ class ResolveRunRequest(google.protobuf.message.Message):
         workspace: builtins.str = ...,
         workflow: builtins.str = ...,
         values: google.protobuf.struct_pb2.Struct | None = ...,
+        allow_missing: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["values", b"values"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["values", b"values", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["allow_missing", b"allow_missing", "values", b"values", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
 
 Global___ResolveRunRequest: typing_extensions.TypeAlias = ResolveRunRequest
 
@@ -414,7 +418,7 @@ class ResolveRunResponse(google.protobuf.message.Message):
     def release(self) -> Global___Release: ...
     @property
     def parameters(self) -> google.protobuf.struct_pb2.Struct:
-        """Every parameter with its value."""
+        """Every parameter with its value; with allow_missing those that have one."""
 
     def __init__(
         self,
