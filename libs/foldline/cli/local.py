@@ -8,12 +8,12 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from foldline.cli import failures, options, views
+from foldline.cli import failures, options, questions, views
 from foldline.cli.output import Output
 from foldline.cli.progress import Progress, finish
 
@@ -67,6 +67,20 @@ def check(out: Output, file: Path) -> int:
 @click.option(
     "--isolated", is_flag=True, help="Build an environment of the workflow's requirements, as a release."
 )
+@click.option(
+    "--answer",
+    "answers",
+    multiple=True,
+    metavar="STEP=ANSWER",
+    help="Answer to a step that asks: yes, no, a choice, or JSON. Without it a terminal is asked.",
+)
+@click.option("--only", multiple=True, metavar="STEP", help="Run this step alone; may be repeated.")
+@click.option("--from", "from_", multiple=True, metavar="STEP", help="Run it and all that hangs on it.")
+@click.option("--until", multiple=True, metavar="STEP", help="Run it and all that it needs.")
+@click.option("--scene", default="", metavar="NAME", help="Run the steps of a scene of the workflow.")
+@click.option(
+    "--inputs-from", default="", metavar="RUN", help="Earlier local run that gives what is not selected."
+)
 @options.output
 def run(
     out: Output,
@@ -76,22 +90,36 @@ def run(
     name: str,
     home: Path,
     isolated: bool,
+    answers: tuple[str, ...],
+    inputs_from: str,
+    **chosen: Any,
 ) -> int:
     """Run a workflow of FILE here: the same core as an installation, steps in processes of their own.
 
-    Exit code 0 when the run completed, 1 when it failed, 3 when it was stopped (Ctrl-C).
+    Exit code 0 when the run completed, 1 when it failed, 3 when it was stopped (Ctrl-C; a second one kills
+    what still runs).
     """
+    from foldline.domain import selection
     from foldline.sdk import graphs, local, release, source
     from foldline.sdk import values as typed
 
     workflow = source.workflow(file, name)
     graph = graphs.check(workflow).require()
-    given = typed.merged(settings, values, graph.parameters)
-    environment = release.locked(workflow) if isolated else None
+    selected = selection.select(graph, **chosen)
+    start = functools.partial(
+        local.run,
+        graph,
+        typed.merged(settings, values, graph.parameters),
+        root=file.resolve().parent,
+        home=home.resolve(),
+        environment=release.locked(workflow) if isolated else None,
+        selected=selected,
+        given=local.given_by(home.resolve(), inputs_from, graph, selected) if inputs_from else None,
+        answers=questions.given(answers),
+    )
     with Progress(out) as progress:
-        start = functools.partial(
-            local.run, graph, given, root=file.resolve().parent, home=home.resolve(), environment=environment
-        )
+        if questions.can_ask(out):
+            start = functools.partial(start, ask=questions.Terminal(out, progress).ask)
         state = asyncio.run(_shown(start, progress))
     view = views.of_state(state)
     record = home / "runs" / view.run_id / "events.jsonl"
@@ -105,11 +133,17 @@ def run(
 
 
 async def _shown(start: Callable[..., Awaitable[RunState]], progress: Progress) -> RunState:
-    """Start the run, show what it does, and stop it at Ctrl-C."""
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
+    """Start the run, show what it does, and stop it at Ctrl-C. Of runs inside it, what their steps print."""
+    stop, force = asyncio.Event(), asyncio.Event()
+
+    def interrupt() -> None:
+        (force if stop.is_set() else stop).set()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
 
     def changed(state: RunState, events: Sequence[RunEvent], now: datetime) -> None:
+        if state.is_part:
+            return
         progress.show(lambda: views.of_state(state))
         for event in events:
             progress.event(type(event).__name__, msgspec.to_builtins(event), now)
@@ -118,7 +152,7 @@ async def _shown(start: Callable[..., Awaitable[RunState]], progress: Progress) 
         if line.stream != "note":
             progress.log(step, line.text)
 
-    return await start(changed=changed, logged=logged, stop=stop)
+    return await start(changed=changed, logged=logged, stop=stop, force=force)
 
 
 def _checked(file: Path) -> tuple[list[Graph], list[Problem]]:

@@ -21,6 +21,11 @@ _STYLES = {
     "running": "bold cyan",
     "retrying": "yellow",
     "stopping": "yellow",
+    "ending": "yellow",
+    "paused": "yellow",
+    "asking": "bold yellow",
+    "awaiting": "bold yellow",
+    "held": "bold yellow",
     "completed": "green",
     "failed": "bold red",
     "skipped": "dim",
@@ -31,13 +36,16 @@ _SIGNS = {
     "scheduled": "○",
     "running": "●",
     "retrying": "↻",
+    "asking": "?",
+    "awaiting": "?",
+    "held": "‖",
     "completed": "✓",
     "failed": "✗",
     "skipped": "–",
     "stopped": "■",
 }
 _BAR_WIDTH = 24
-_RANKS = {"failed": 0, "running": 0, "retrying": 0, "scheduled": 1}
+_RANKS = {"failed": 0, "running": 0, "retrying": 0, "asking": 0, "awaiting": 0, "held": 0, "scheduled": 1}
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
@@ -99,7 +107,7 @@ def steps(view: RunView, now: datetime) -> Table:
             Text(_SIGNS.get(step.status, "?"), style=style),
             Text(step.name, style="dim" if step.status in ("waiting", "skipped") else ""),
             Text(step.status, style=style),
-            views.duration(step.start_time, end) if step.kind == "function" else "",
+            views.duration(step.start_time, end) if step.kind != "condition" else "",
             Text(bar(step, view, now), style=style),
             note(step),
         )
@@ -108,7 +116,7 @@ def steps(view: RunView, now: datetime) -> Table:
 
 def bar(step: StepView, view: RunView, now: datetime) -> str:
     """Where in the run's time the step's lies."""
-    if step.start_time is None or view.create_time is None or step.kind != "function":
+    if step.start_time is None or view.create_time is None or step.kind == "condition":
         return ""
     whole = max(_elapsed(view.create_time, view.end_time or now), 0.001)
     start = _elapsed(view.create_time, step.start_time) / whole

@@ -14,7 +14,7 @@ from foldline.domain.spec import Json
 
 if TYPE_CHECKING:
     from foldline.api.recorder.v1 import recorder_service_pb2 as pb
-    from foldline.domain.run import RunState
+    from foldline.domain.run import Children, RunState, StepState
 
 
 class StepView(msgspec.Struct, kw_only=True):
@@ -65,7 +65,7 @@ def of_state(state: RunState) -> RunView:
                 kind=step.kind,
                 status=step.status,
                 attempts=len(step.attempts),
-                note=step.note,
+                note=_note(step),
                 failure=step.failure,
                 outputs=step.outputs,
                 start_time=step.started_at,
@@ -74,6 +74,23 @@ def of_state(state: RunState) -> RunView:
             for step in state.steps
         },
     )
+
+
+def _note(step: StepState) -> str:
+    """What there is to say of a step now: how far it is, while it runs."""
+    if step.status != "running" or not step.attempts:
+        return step.note
+    if step.children is not None:
+        return _counts(step.children)
+    attempt = step.attempts[-1]
+    return f"{attempt.fraction:.0%} {attempt.message}".rstrip() if attempt.fraction else step.note
+
+
+def _counts(children: Children) -> str:
+    if not children.sizes:
+        return f"run {children.started} inside it" if children.started > 1 else ""
+    failed = f", {children.failed} failed" if children.failed else ""
+    return f"{children.succeeded + children.failed} of {sum(children.sizes)} items{failed}"
 
 
 def of_messages(run: pb.Run, steps: Iterable[pb.RunStep], before: RunView | None = None) -> RunView:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from foldline.artifacts.port import ArtifactError, ArtifactStore
 from foldline.chassis.clock import Clock, new_id
+from foldline.domain import paths
 from foldline.domain.errors import FoldlineError
 from foldline.domain.work import AttemptKey, Report, Work
 from foldline.execution import carrier
@@ -23,7 +24,7 @@ from foldline.sdk.record import Record
 SESSION = "local"
 
 Logged = Callable[[str, int, Line], None]
-"""Told each line that an attempt writes: step, attempt number, line."""
+"""Told each line that an attempt writes: path of the step, attempt number, line."""
 
 
 class LocalAttempts:
@@ -59,7 +60,7 @@ class LocalAttempts:
             for line in batch:
                 lines += 1
                 record.log(key.step, key.attempt, entry_of(line, lines, self._clock.now()))
-                self._logged(key.step, key.attempt, line)
+                self._logged(paths.path_of(key.run_id, key.step), key.attempt, line)
 
         def tell(notes: Notes) -> None:
             nonlocal told
