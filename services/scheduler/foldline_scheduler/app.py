@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from functools import partial
 
 from foldline.access.interceptor import AccessInterceptor
 from foldline.api.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
@@ -16,24 +15,15 @@ from foldline.chassis import admin, loops, rpc
 from foldline.chassis.clock import SystemClock, new_id
 from foldline.chassis.lifecycle import Lifecycle
 from foldline.eventstore.postgres import PostgresEventStore
-from foldline.execution.lists import Lists
 from foldline.pg import connect, migrate
 from foldline.wire import failures
-from foldline_scheduler.executors import Executors
-from foldline_scheduler.forks import Forks
-from foldline_scheduler.handlers import Handlers
+from foldline_scheduler.engine import Base, assemble
 from foldline_scheduler.leases import Leases
 from foldline_scheduler.limits import parse_flavors, parse_limits
-from foldline_scheduler.lineages import Lineages
 from foldline_scheduler.listener import Listener
 from foldline_scheduler.open_runs import OpenRuns
-from foldline_scheduler.orders import Orders
 from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import PARTITIONS
-from foldline_scheduler.queue import Queue
-from foldline_scheduler.recalls import Recalls
-from foldline_scheduler.releases import Releases
-from foldline_scheduler.reuse import ReuseTable
 from foldline_scheduler.schedules.parts import Parts
 from foldline_scheduler.servicer import SchedulerServicer
 from foldline_scheduler.settings import Settings
@@ -58,31 +48,14 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         registry = await opened.enter_async_context(rpc.channel(settings.registry))
         tasks = await opened.enter_async_context(asyncio.TaskGroup())
         clock = SystemClock()
-        orders = Orders(bus)
-        lists = Lists(open_store(settings.artifacts))
-        executors = Executors(flavors)
-        lineages = Lineages(store)
-        owner = Owner(
-            store,
-            Queue(executors, limits, flavors),
-            orders,
-            lists,
-            clock,
-            tasks,
-            executors=executors,
-            monotonic=time.monotonic,
-            stop=life.stop,
-            recalls=partial(Recalls, lineages, ReuseTable(pool)),
-        )
-        listener = Listener(
-            owner, orders, bus, tasks, silence_seconds=settings.silence_seconds, monotonic=time.monotonic
-        )
+        base = Base(pool, store, bus, open_store(settings.artifacts), clock, tasks, life.stop)
+        engine = assemble(base, silence_seconds=settings.silence_seconds, limits=limits, flavors=flavors)
+        owner, listener = engine.owner, engine.listener
         open_runs = OpenRuns(pool, store)
         leases = Leases(
             pool, owner, open_runs, name=new_id(), seconds=settings.lease_seconds, monotonic=time.monotonic
         )
-        releases = Releases(registry)
-        handlers = Handlers(owner, bus, releases, Forks(releases, lineages), clock)
+        handlers = engine.handlers(base, registry)
         parts = Parts(
             pool, store, bus, owner, handlers, registry, settings.token_key, clock, tasks, life.stop
         )

@@ -33,7 +33,7 @@ class Releases:
     async def resolve(
         self, workspace: str, workflow: str, values: Mapping[str, Json], *, allow_missing: bool
     ) -> Resolved:
-        """The current release with the saved configuration and `values` over it. Raises the registry's errors."""
+        """The current release with the saved configuration and `values` over it."""
         question = pb.ResolveRunRequest(
             workspace=workspace,
             workflow=workflow,

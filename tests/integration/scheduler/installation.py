@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,19 +19,12 @@ from foldline.domain.spec import Graph
 from foldline.eventstore import chain, facts
 from foldline.eventstore.port import Recorded
 from foldline.eventstore.postgres import PostgresEventStore
-from foldline.execution.lists import Lists
 from foldline.pg import connect
 from foldline.pg.connect import Pool
-from foldline_scheduler.executors import Executors
-from foldline_scheduler.lineages import Lineages
-from foldline_scheduler.listener import Listener
+from foldline_scheduler.engine import Base, assemble
 from foldline_scheduler.open_runs import OpenRuns
-from foldline_scheduler.orders import Orders
 from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import PARTITIONS
-from foldline_scheduler.queue import Queue
-from foldline_scheduler.recalls import Recalls
-from foldline_scheduler.reuse import ReuseTable
 
 META = facts.Meta(actor="tester", workspace="w")
 
@@ -62,23 +53,10 @@ async def owner(platform: Platform, *, silence: float = 5.0) -> AsyncIterator[Ow
     """An owner of every partition, listening as the service does."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        orders = Orders(platform.bus)
-        executors = Executors()
-        one = Owner(
-            platform.store,
-            Queue(executors),
-            orders,
-            Lists(platform.artifacts),
-            SystemClock(),
-            tasks,
-            executors=executors,
-            monotonic=time.monotonic,
-            stop=stop,
-            recalls=partial(Recalls, Lineages(platform.store), ReuseTable(platform.pool)),
+        base = Base(
+            platform.pool, platform.store, platform.bus, platform.artifacts, SystemClock(), tasks, stop
         )
-        listener = Listener(
-            one, orders, platform.bus, tasks, silence_seconds=silence, monotonic=time.monotonic
-        )
+        one, listener, _ = assemble(base, silence_seconds=silence)
         one.set_partitions(range(PARTITIONS))
         tasks.create_task(loops.every(0.1, listener.check_silence, name="silence", until=stop))
         heard = [await platform.bus.subscribe(subjects.HEARTBEAT, listener.on_heartbeat)]

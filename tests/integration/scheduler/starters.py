@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -33,21 +31,11 @@ from foldline.domain.spec import Graph, Parameter
 from foldline.eventstore import facts
 from foldline.eventstore.port import START
 from foldline.eventstore.postgres import PostgresEventStore
-from foldline.execution.lists import Lists
 from foldline.sdk.client import Client
 from foldline.testing.clock import ManualClock
 from foldline.wire import failures, messages
-from foldline_scheduler.executors import Executors
-from foldline_scheduler.forks import Forks
-from foldline_scheduler.handlers import Handlers
-from foldline_scheduler.lineages import Lineages
-from foldline_scheduler.orders import Orders
-from foldline_scheduler.owner import Owner
+from foldline_scheduler.engine import Base, assemble
 from foldline_scheduler.partitions import PARTITIONS
-from foldline_scheduler.queue import Queue
-from foldline_scheduler.recalls import Recalls
-from foldline_scheduler.releases import Releases
-from foldline_scheduler.reuse import ReuseTable
 from foldline_scheduler.schedules.parts import Parts
 from foldline_scheduler.servicer import SchedulerServicer
 
@@ -128,23 +116,12 @@ class Place:
         life = Lifecycle()
         life.ready.set()
         async with rpc.channel(self.address) as registry, asyncio.TaskGroup() as tasks:
-            executors = Executors()
-            lineages = Lineages(self.store)
-            owner = Owner(
-                self.store,
-                Queue(executors),
-                Orders(self.bus),
-                Lists(open_store(self.artifacts)),
-                self.clock,
-                tasks,
-                executors=executors,
-                monotonic=time.monotonic,
-                stop=life.stop,
-                recalls=partial(Recalls, lineages, ReuseTable(self.pool)),
-            )
+            store = open_store(self.artifacts)
+            base = Base(self.pool, self.store, self.bus, store, self.clock, tasks, life.stop)
+            engine = assemble(base, silence_seconds=60)
+            owner = engine.owner
             owner.set_partitions(range(PARTITIONS))
-            releases = Releases(registry)
-            handlers = Handlers(owner, self.bus, releases, Forks(releases, lineages), self.clock)
+            handlers = engine.handlers(base, registry)
             parts = Parts(
                 self.pool,
                 self.store,

@@ -36,7 +36,7 @@ RAISED = Failure(kind="user", reason="STEP_RAISED", message="no")
 def doubled(work: Work) -> Mapping[str, Any]:
     """What the function `double` gives."""
     given = work.inputs["x"]
-    value = given.value if given.artifact is UNSET else given.artifact.value
+    value: Any = given.value if given.artifact is UNSET else given.artifact.value
     return {"output": value * 2}
 
 
