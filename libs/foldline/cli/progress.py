@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from foldline.chassis.clock import SystemClock
-from foldline.cli import views, words
+from foldline.cli import advice, views, words
 from foldline.cli.output import Output
 from foldline.cli.views import RunView
 
@@ -17,15 +17,20 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
-_QUIET = frozenset({"StepScheduled"})
+_QUIET = frozenset({"StepScheduled", "ReuseDeclined", "ChildStarted"})
 """Events that say nothing to somebody who only watches."""
 
 
 class Progress:
-    """Use inside `with`; tell it every change."""
+    """Use inside `with`; tell it every change.
 
-    def __init__(self, out: Output) -> None:
+    With `advises` it says what to type for a step that waits for a person.
+    """
+
+    def __init__(self, out: Output, *, advises: bool = False) -> None:
         self._out = out
+        self._advises = advises
+        self._advised: list[str] = []
         self._live: Live | None = None
         self._view: Callable[[], RunView] | None = None
         self._clock = SystemClock()
@@ -65,6 +70,14 @@ class Progress:
             subject = f"{data['step']}: " if data.get("step") and type_ != "RunFailed" else ""
             self._out.say(f"{views.clock_time(time)}  {subject}{words.describe(type_, data)}")
 
+    def advise(self, view: RunView) -> None:
+        """Say what is to be typed now, as far as it was not said before; the picture shows it anyway."""
+        found = advice.lines(view) if self._advises and self._live is None else []
+        for line in found:
+            if line not in self._advised:
+                self._out.say(f"          {line}")
+        self._advised = found
+
     def log(self, step: str, text: str) -> None:
         """A step wrote a line; on a terminal it scrolls by above the picture."""
         if self._live is not None:
@@ -79,7 +92,9 @@ class Progress:
 
         if self._view is None:
             return ""
-        return render.run(self._view(), self._clock.now(), height=self._out.console.height)
+        view = self._view()
+        below = advice.lines(view) if self._advises else ()
+        return render.run(view, self._clock.now(), self._out.console.height, below)
 
 
 def finish(out: Output, view: RunView) -> None:

@@ -12,7 +12,8 @@ import click
 import msgspec
 
 from foldline.chassis.clock import SystemClock
-from foldline.cli import failures, options, views, words
+from foldline.cli import advice, failures, notes, options, views, words
+from foldline.cli.ids import whole_id
 from foldline.cli.output import Output
 from foldline.domain.errors import FoldlineError, Kind
 
@@ -26,14 +27,21 @@ if TYPE_CHECKING:
 @click.argument("run")
 @options.remote
 def show(session: options.Session, run: str) -> None:
-    """Show the record of RUN: parameters, steps with their times, outputs."""
+    """Show the record of RUN: parameters, steps with their times, outputs; where it waits, what to type."""
+    from foldline.domain.spec import Graph
     from foldline.wire import messages
 
     response = session.ask(lambda client: client.runs.get(run))
     if session.out.json:
         session.out.document(messages.to_dict(response))
         return
-    _show(session.out, views.of_messages(response.run, response.steps))
+    graph = messages.from_message(response.graph, Graph)
+    view = views.with_questions(views.of_messages(response.run, response.steps), graph)
+    _show(session.out, view)
+    if found := advice.lines(view):
+        session.out.say()
+        for line in found:
+            session.out.say(line)
 
 
 @click.command()
@@ -45,7 +53,7 @@ def replay(session: options.Session, run: str, version: int | None) -> None:
     from foldline.wire import messages
 
     async def action(client: Client) -> Any:
-        return await client.records.replay(await _whole_id(client, run), version or 0)
+        return await client.records.replay(await whole_id(client, run), version or 0)
 
     response = session.ask(action)
     if session.out.json:
@@ -99,7 +107,7 @@ def logs(session: options.Session, run: str, step: str, follow: bool, attempt: i
     from foldline.wire import messages
 
     async def action(client: Client) -> None:
-        lines = client.records.log(await _whole_id(client, run), step, attempt=attempt or 0, follow=follow)
+        lines = client.records.log(await whole_id(client, run), step, attempt=attempt or 0, follow=follow)
         async with aclosing(lines) as found:
             async for line in found:
                 if session.out.json:
@@ -141,6 +149,9 @@ def _show(out: Output, view: views.RunView) -> None:
             "workflow": view.workflow,
             "release": view.release,
             "status": view.status,
+            "inside": _inside(view),
+            "made from": f"run {view.origin.run_id} ({view.origin.kind})" if view.origin else "",
+            "priority": str(view.priority or ""),
             "started": views.moment(view.create_time),
             "by": view.started_by,
             "took": views.duration(view.create_time, view.end_time),
@@ -158,34 +169,45 @@ def _show(out: Output, view: views.RunView) -> None:
         out.table(
             ("step", "status", "took", "attempts", "note"), [_row(step) for step in view.steps.values()]
         )
-    produced = {
-        f"{step.name}.{name}": views.artifact(found)
-        for step in view.steps.values()
-        for name, found in sorted(step.outputs.items())
-    }
-    if produced:
-        out.say()
-        out.table(("output", "value"), list(produced.items()))
+    _show_products(out, view)
     if view.failure is not None:
         out.say()
         out.say(f"failed: {view.failure.message} ({view.failure.reason})")
         out.say(view.failure.traceback.rstrip())
 
 
+def _show_products(out: Output, view: views.RunView) -> None:
+    """Outputs and metrics of steps."""
+    produced = {
+        f"{step.name}.{name}": views.artifact(found)
+        for step in view.steps.values()
+        for name, found in sorted(step.outputs.items())
+    }
+    measured = {
+        f"{step.name}.{name}": f"{value:g}"
+        for step in view.steps.values()
+        for name, value in sorted(step.metrics.items())
+    }
+    for columns, rows in ((("output", "value"), produced), (("metric", "value"), measured)):
+        if rows:
+            out.say()
+            out.table(columns, list(rows.items()))
+
+
+def _inside(view: views.RunView) -> str:
+    """Where a run that nobody started itself belongs."""
+    parent = view.parent
+    return f"step {parent.step} of run {parent.run_id}" if parent else ""
+
+
 def _row(step: views.StepView) -> tuple[str, ...]:
-    note = f"{step.failure.message} ({step.failure.reason})" if step.failure else step.note
-    took = views.duration(step.start_time, step.end_time) if step.kind == "function" else ""
-    return step.name, step.status, took, str(step.attempts or ""), note
+    took = views.duration(step.start_time, step.end_time) if step.kind != "condition" else ""
+    return step.name, step.status, took, str(step.attempts or ""), notes.note(step)
 
 
 def _line(event: dict[str, Any]) -> str:
     step = event["data"].get("step", "")
     return f"{event['type']} {step + ': ' if step else ''}{words.describe(event['type'], event['data'])}"
-
-
-async def _whole_id(client: Client, run: str) -> str:
-    """The run's id for a unique beginning of it; a whole id is not asked for."""
-    return run if len(run) == 36 else (await client.runs.get(run)).run.run_id
 
 
 async def _read_history(client: Client, run: str) -> tuple[list[dict[str, Any]], str]:
@@ -195,7 +217,7 @@ async def _read_history(client: Client, run: str) -> tuple[list[dict[str, Any]],
 
     events: list[RecordedEvent] = []
     problem = ""
-    async with aclosing(client.records.history(await _whole_id(client, run))) as pages:
+    async with aclosing(client.records.history(await whole_id(client, run))) as pages:
         async for page in pages:
             events.extend(page.events)
             if not page.chain_ok:
@@ -223,7 +245,7 @@ async def _download(
     from foldline.domain.artifacts import Artifact
     from foldline.wire import messages
 
-    found, chunks = await client.records.artifact(await _whole_id(client, run), step, output)
+    found, chunks = await client.records.artifact(await whole_id(client, run), step, output)
     known = messages.from_message(found, Artifact)
     if target is not None and str(target) == "-":
         await _write(chunks, sys.stdout.buffer, known)

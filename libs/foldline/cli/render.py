@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from foldline.cli import views
+from foldline.cli import notes, views
 from foldline.cli.views import RunView, StepView
 
 _STYLES = {
@@ -21,10 +21,10 @@ _STYLES = {
     "running": "bold cyan",
     "retrying": "yellow",
     "stopping": "yellow",
-    "ending": "yellow",
     "paused": "yellow",
-    "asking": "bold yellow",
-    "awaiting": "bold yellow",
+    "ending": "cyan",
+    "asking": "bold magenta",
+    "awaiting": "bold magenta",
     "held": "bold yellow",
     "completed": "green",
     "failed": "bold red",
@@ -36,16 +36,19 @@ _SIGNS = {
     "scheduled": "○",
     "running": "●",
     "retrying": "↻",
+    "stopping": "◌",
     "asking": "?",
     "awaiting": "?",
-    "held": "‖",
+    "held": "!",
     "completed": "✓",
     "failed": "✗",
     "skipped": "–",
     "stopped": "■",
 }
 _BAR_WIDTH = 24
-_RANKS = {"failed": 0, "running": 0, "retrying": 0, "asking": 0, "awaiting": 0, "held": 0, "scheduled": 1}
+_ADVICE_LINES = 5
+_NOW = ("failed", "running", "retrying", "stopping", "asking", "awaiting", "held")
+_RANKS = {**dict.fromkeys(_NOW, 0), "scheduled": 1}
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
@@ -58,8 +61,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     return found
 
 
-def run(view: RunView, now: datetime, height: int) -> Group:
-    """A run with its steps and their place in time, as of `now` where it has not ended.
+def run(view: RunView, now: datetime, height: int, advice: Sequence[str] = ()) -> Group:
+    """A run with its steps and their place in time, as of `now` where it has not ended; below it `advice`.
 
     Of a run that is longer than the terminal is high, the steps that matter now.
     """
@@ -70,12 +73,13 @@ def run(view: RunView, now: datetime, height: int) -> Group:
         ("  " + views.seconds(_elapsed(view.create_time, view.end_time or now)), "dim"),
         (f"  {view.run_id}", "dim"),
     )
-    shown = notable(view, max(height - 4, 1))
+    below = [Text(line, style="magenta") for line in advice[:_ADVICE_LINES]]
+    shown = notable(view, max(height - 4 - len(below), 1))
     if len(shown) == len(view.steps):
-        return Group(head, steps(view, now))
+        return Group(head, steps(view, now), *below)
     counts = Counter(step.status for name, step in view.steps.items() if name not in shown)
     rest = ", ".join(f"{count} {status}" for status, count in counts.items())
-    return Group(head, steps(replace(view, steps=shown), now), Text(f"… {rest}", style="dim"))
+    return Group(head, steps(replace(view, steps=shown), now), Text(f"… {rest}", style="dim"), *below)
 
 
 def notable(view: RunView, count: int) -> dict[str, StepView]:
@@ -109,7 +113,7 @@ def steps(view: RunView, now: datetime) -> Table:
             Text(step.status, style=style),
             views.duration(step.start_time, end) if step.kind != "condition" else "",
             Text(bar(step, view, now), style=style),
-            note(step),
+            notes.note(step),
         )
     return found
 
@@ -124,15 +128,6 @@ def bar(step: StepView, view: RunView, now: datetime) -> str:
     left = min(int(start * _BAR_WIDTH), _BAR_WIDTH - 1)
     width = max(1, round((end - start) * _BAR_WIDTH))
     return " " * left + "━" * min(width, _BAR_WIDTH - left)
-
-
-def note(step: StepView) -> str:
-    """What there is to say about a step: its failure, its note, or its retries."""
-    if step.failure is not None:
-        return f"{step.failure.message} ({step.failure.reason})"
-    if step.note:
-        return step.note
-    return f"attempt {step.attempts}" if step.attempts > 1 else ""
 
 
 def _elapsed(start: datetime | None, end: datetime) -> float:

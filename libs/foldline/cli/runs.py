@@ -1,15 +1,17 @@
-"""`start`, `watch`, `stop` and `runs`."""
+"""`start`, `watch` and `runs`."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from foldline.cli import failures, options, views
+from foldline.cli.ids import whole_id
 from foldline.cli.output import complain
 from foldline.cli.progress import Progress, finish
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from foldline.api.recorder.v1 import recorder_service_pb2 as pb
     from foldline.sdk.client import Client
 
-_STATUSES = ("created", "running", "stopping", "completed", "failed", "stopped")
+_STATUSES = ("created", "running", "paused", "stopping", "ending", "completed", "failed", "stopped")
+_some = functools.partial(click.option, multiple=True, metavar="STEP")
 
 
 @click.command()
@@ -28,6 +31,20 @@ _STATUSES = ("created", "running", "stopping", "completed", "failed", "stopped")
     "--watch", "watching", is_flag=True, help="Follow the run until it ends; Ctrl-C leaves it running."
 )
 @click.option("--request-id", default="", help="Makes a repeated call give the same run.")
+@_some("--only", help="Run these steps alone.")
+@_some("--from", "from_steps", help="Run these steps and all that hangs on them.")
+@_some("--until", help="Run all that these steps need, and them.")
+@click.option("--scene", default="", help="Run a named part of the workflow.")
+@click.option("--inputs-from", default="", metavar="RUN", help="Outputs of steps that are left out.")
+@click.option(
+    "--cache",
+    type=click.Choice(["off", "read-only", "refresh"]),
+    default=None,
+    help="How steps that declare caching use it; without it they read and write.",
+)
+@click.option(
+    "--priority", type=click.IntRange(-100, 100), default=0, show_default=True, help="Higher goes first."
+)
 @options.remote
 def start(
     session: options.Session,
@@ -36,6 +53,10 @@ def start(
     values: Path | None,
     watching: bool,
     request_id: str,
+    cache: str | None,
+    priority: int,
+    inputs_from: str,
+    **part: Any,
 ) -> int:
     """Start a run of WORKFLOW with its saved configuration, and --set over it for this run.
 
@@ -43,14 +64,27 @@ def start(
     """
     from foldline.cli.workflows import graph_of
     from foldline.sdk import values as typed
+    from foldline.sdk.changes import Part
 
     async def action(client: Client) -> str:
         given = {}
         if settings or values:
             given = dict(typed.merged(settings, values, (await graph_of(client, workflow)).parameters))
-        return await client.runs.start(workflow, given, request_id=request_id)
+        earlier = await whole_id(client, inputs_from) if inputs_from else ""
+        return await client.runs.start(
+            workflow,
+            given,
+            request_id=request_id,
+            part=Part(**part, inputs_from=earlier) if earlier or any(part.values()) else None,
+            cache=(cache or "").replace("-", "_"),
+            priority=priority,
+        )
 
-    run_id = session.ask(action)
+    return started(session, session.ask(action), watching)
+
+
+def started(session: options.Session, run_id: str, watching: bool) -> int:
+    """Say which run was started, or follow it; the exit code."""
     if watching:
         return _follow(session, run_id)
     if session.out.json:
@@ -71,34 +105,20 @@ def watch(session: options.Session, run: str) -> int:
 
 
 @click.command()
-@click.argument("run")
-@click.option("--reason", default="", help="Why, for the record.")
-@options.remote
-def stop(session: options.Session, run: str, reason: str) -> None:
-    """Ask RUN to stop: running steps get SIGTERM, and after their grace time SIGKILL."""
-
-    async def action(client: Client) -> str:
-        run_id = (await client.runs.get(run)).run.run_id
-        await client.operations.stop(run_id, reason)
-        return run_id
-
-    run_id = session.ask(action)
-    if session.out.json:
-        session.out.document({"run_id": run_id})
-    else:
-        session.out.say(f"run {run_id} is stopping")
-
-
-@click.command()
 @click.option("--workflow", default="", help="Only runs of this workflow.")
 @click.option("--status", type=click.Choice(_STATUSES), default=None, help="Only runs with this status.")
+@click.option("--children-of", default="", metavar="RUN", help="The runs inside steps of this run.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @options.remote
-def runs(session: options.Session, workflow: str, status: str | None, limit: int) -> None:
+def runs(session: options.Session, workflow: str, status: str | None, children_of: str, limit: int) -> None:
     """List runs, newest first."""
     from foldline.wire import messages
 
-    found = session.ask(lambda client: client.runs.list(workflow=workflow, status=status or "", limit=limit))
+    async def action(client: Client) -> list[pb.Run]:
+        parent = await whole_id(client, children_of) if children_of else ""
+        return await client.runs.list(workflow=workflow, status=status or "", inside=parent, limit=limit)
+
+    found = session.ask(action)
     if session.out.json:
         session.out.document([messages.to_dict(one) for one in found])
         return

@@ -10,19 +10,42 @@ import msgspec
 
 from foldline.domain.artifacts import Artifact
 from foldline.domain.failures import Failure
-from foldline.domain.spec import Json
+from foldline.domain.relations import Origin, Parent
+from foldline.domain.spec import Json, Wait
 
 if TYPE_CHECKING:
     from foldline.api.recorder.v1 import recorder_service_pb2 as pb
     from foldline.domain.run import Children, RunState, StepState
+    from foldline.domain.spec import Graph, Step
+
+
+class ChildrenView(msgspec.Struct, kw_only=True):
+    """The runs inside a step, counted; of a map `succeeded` and `failed` are items."""
+
+    total: int = 0
+    started: int = 0
+    open: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    items: int = 0
 
 
 class StepView(msgspec.Struct, kw_only=True):
+    """`fraction` and `message` are the newest attempt's; `question` is what a wait step asks, where known."""
+
     name: str
     kind: str = "function"
     status: str = "waiting"
     attempts: int = 0
+    fraction: float = 0.0
+    message: str = ""
     note: str = ""
+    metrics: dict[str, float] = {}
+    children: ChildrenView | None = None
+    reused_from: str = ""
+    asked: tuple[str, ...] = ()
+    deadline: datetime | None = None
+    question: Wait | None = None
     failure: Failure | None = None
     outputs: dict[str, Artifact] = {}
     start_time: datetime | None = None
@@ -44,6 +67,9 @@ class RunView(msgspec.Struct, kw_only=True):
     failure: Failure | None = None
     create_time: datetime | None = None
     end_time: datetime | None = None
+    parent: Parent | None = None
+    origin: Origin | None = None
+    priority: int = 0
     steps: dict[str, StepView] = {}
 
 
@@ -60,37 +86,46 @@ def of_state(state: RunState) -> RunView:
         create_time=state.created_at,
         end_time=state.ended_at,
         steps={
-            step.name: StepView(
-                name=step.name,
-                kind=step.kind,
-                status=step.status,
-                attempts=len(step.attempts),
-                note=_note(step),
-                failure=step.failure,
-                outputs=step.outputs,
-                start_time=step.started_at,
-                end_time=step.ended_at,
-            )
-            for step in state.steps
+            step.name: _of_step(step, declared)
+            for step, declared in zip(state.steps, state.plan.graph.steps, strict=True)
         },
     )
 
 
-def _note(step: StepState) -> str:
-    """What there is to say of a step now: how far it is, while it runs."""
-    if step.status != "running" or not step.attempts:
-        return step.note
-    if step.children is not None:
-        return _counts(step.children)
-    attempt = step.attempts[-1]
-    return f"{attempt.fraction:.0%} {attempt.message}".rstrip() if attempt.fraction else step.note
+def _of_step(step: StepState, declared: Step) -> StepView:
+    newest = step.attempts[-1] if step.attempts else None
+    return StepView(
+        name=step.name,
+        kind=step.kind,
+        status=step.status,
+        attempts=len(step.attempts),
+        fraction=newest.fraction if newest else 0.0,
+        message=newest.message if newest else "",
+        note=step.note,
+        metrics=step.metrics,
+        children=_of_children(step.children),
+        reused_from=step.reused_from,
+        asked=step.asked,
+        deadline=step.deadline,
+        question=None if declared.wait is msgspec.UNSET else declared.wait,
+        failure=step.failure,
+        outputs=step.outputs,
+        start_time=step.started_at,
+        end_time=step.ended_at,
+    )
 
 
-def _counts(children: Children) -> str:
-    if not children.sizes:
-        return f"run {children.started} inside it" if children.started > 1 else ""
-    failed = f", {children.failed} failed" if children.failed else ""
-    return f"{children.succeeded + children.failed} of {sum(children.sizes)} items{failed}"
+def _of_children(children: Children | None) -> ChildrenView | None:
+    if children is None:
+        return None
+    return ChildrenView(
+        total=len(children.sizes) or children.started,
+        started=children.started,
+        open=len(children.open),
+        succeeded=children.succeeded,
+        failed=children.failed,
+        items=sum(children.sizes),
+    )
 
 
 def of_messages(run: pb.Run, steps: Iterable[pb.RunStep], before: RunView | None = None) -> RunView:
@@ -101,9 +136,21 @@ def of_messages(run: pb.Run, steps: Iterable[pb.RunStep], before: RunView | None
     for step in steps:
         plain = messages.to_dict(step)
         plain["attempts"] = len(step.attempts)
+        if step.attempts:
+            plain |= {"fraction": step.attempts[-1].fraction, "message": step.attempts[-1].message}
         known[step.name] = msgspec.convert(plain, StepView)
+        if before is not None and step.name in before.steps:
+            known[step.name].question = before.steps[step.name].question
     view = msgspec.convert(messages.to_dict(run), RunView)
     view.steps = known
+    return view
+
+
+def with_questions(view: RunView, graph: Graph) -> RunView:
+    """The view, in which wait steps know what they ask."""
+    for declared in graph.steps:
+        if declared.name in view.steps and declared.wait is not msgspec.UNSET:
+            view.steps[declared.name].question = declared.wait
     return view
 
 

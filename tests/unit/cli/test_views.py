@@ -109,7 +109,7 @@ def test_a_failure_is_noted_before_everything_else() -> None:
         name="a", note="note", attempts=2, failure=Failure(kind="user", reason="STEP_RAISED", message="boom")
     )
 
-    assert render.note(step) == "boom (STEP_RAISED)"
+    assert notes.note(step) == "boom (STEP_RAISED)"
 
 
 def test_a_table_without_a_terminal_has_plain_columns_that_are_never_cut(
