@@ -147,7 +147,7 @@ class OwnedRun:
 
     def _meta(self, posted: Sequence[Posted]) -> facts.Meta:
         """Of the person's command among them where there is one, so that its events name the person."""
-        metas = [one.meta for one in posted if one.meta.actor != ACTOR]
+        metas = [one.meta for one in posted if one.meta.actor != ACTOR] or [one.meta for one in posted]
         return metas[0] if metas else self.own_meta()
 
     async def _append(

@@ -172,14 +172,14 @@ class Place:
 @asynccontextmanager
 async def place(pool: asyncpg.Pool, store: PostgresEventStore, bus: Bus) -> AsyncIterator[Place]:
     clock = ManualClock(NOON)
-    folder = TemporaryDirectory(prefix="foldline-lists-")
-    made = Place(pool, store, bus, clock, folder.name)
     life = Lifecycle()
     life.ready.set()
-    service = rpc.Service(REGISTRY, made.registry.add_to, made.registry)
-    async with rpc.serve("127.0.0.1:0", [service], life=life, translate=failures.to_status) as port:
-        made.address = f"127.0.0.1:{port}"
-        yield made
+    with TemporaryDirectory(prefix="foldline-lists-") as folder:
+        made = Place(pool, store, bus, clock, folder)
+        service = rpc.Service(REGISTRY, made.registry.add_to, made.registry)
+        async with rpc.serve("127.0.0.1:0", [service], life=life, translate=failures.to_status) as port:
+            made.address = f"127.0.0.1:{port}"
+            yield made
 
 
 async def told(client: Client, schedule: str, *types: str) -> list[pb.HistoryEntry]:
