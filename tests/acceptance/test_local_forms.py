@@ -12,11 +12,6 @@ from typing import Any
 import pytest
 from tests.acceptance.test_local_run import answer_of, command, foldline_run
 
-import foldline
-
-pytestmark = pytest.mark.skipif(
-    not hasattr(foldline, "approve"), reason="workflow files cannot declare these forms yet"
-)
 FORMS = Path(__file__).parent / "flows" / "forms.py"
 
 

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from foldline.cli import render, views, words
+from foldline.cli import notes, render, views, words
 from foldline.cli.output import Output
 from foldline.cli.views import RunView, StepView
 from foldline.domain.artifacts import Artifact
