@@ -1,4 +1,4 @@
-"""docs/sdk.md, docs/cli.md and docs/schedules.md say what the program does."""
+"""docs/sdk.md, docs/cli.md, docs/local-runs.md and docs/schedules.md say what the program does."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from foldline.cli import failures, main
 ROOT = Path(__file__).parents[2]
 SDK = (ROOT / "docs" / "sdk.md").read_text(encoding="utf-8")
 CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+LOCAL = (ROOT / "docs" / "local-runs.md").read_text(encoding="utf-8")
 SCHEDULES = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
 
 EXAMPLES = dict(re.findall(r"```python\n# example: (\w+)\.py\n(.*?)```", SDK, re.DOTALL))
 LINES = [
     line
-    for block in re.findall(r"```sh\n(.*?)```", CLI + SDK + SCHEDULES, re.DOTALL)
+    for block in re.findall(r"```sh\n(.*?)```", CLI + SDK + SCHEDULES + LOCAL, re.DOTALL)
     for line in block.splitlines()
     if line.startswith("foldline ")
 ]
@@ -61,6 +62,7 @@ def test_a_command_line_of_the_pages_is_one_that_the_program_takes(
 ) -> None:
     shutil.copy(ROOT / "examples" / "digits" / "digits.py", tmp_path)
     (tmp_path / "gate.py").write_text(EXAMPLES["gate"])
+    (tmp_path / "flow.py").touch()
     (tmp_path / "order.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     command: click.Command = main.cli

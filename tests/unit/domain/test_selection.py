@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.unit.domain.graphs import artifact, condition, function, graph, guarded, output
 
@@ -67,9 +69,9 @@ def test_a_scene_is_its_steps() -> None:
         ({"from_": ["report"], "until": ["load"]}, "NOTHING_SELECTED", "no step is in all"),
     ],
 )
-def test_what_cannot_be_selected_is_refused(chosen: dict[str, str], reason: str, told: str) -> None:
+def test_what_cannot_be_selected_is_refused(chosen: dict[str, Any], reason: str, told: str) -> None:
     with pytest.raises(FoldlineError) as refused:
-        select(FLOW, **chosen)  # type: ignore[arg-type]  # parametrized
+        select(FLOW, **chosen)
 
     assert refused.value.reason == reason
     assert told in refused.value.message
@@ -139,5 +141,5 @@ def test_only_parameters_that_selected_steps_look_at_are_required() -> None:
     assert [one.name for one in parameters_of(flow, ("train",), {"rows"})] == ["rows", "rate", "name"]
 
 
-def _fields(step: Step) -> dict[str, object]:
+def _fields(step: Step) -> dict[str, Any]:
     return {name: getattr(step, name) for name in step.__struct_fields__}
