@@ -16,12 +16,14 @@ import msgspec
 from foldline.cli import failures, options, questions, views
 from foldline.cli.output import Output
 from foldline.cli.progress import Progress, finish
+from foldline.domain.errors import FoldlineError
 
 if TYPE_CHECKING:
     from foldline.domain.run import RunState
     from foldline.domain.run_events import RunEvent
     from foldline.domain.spec import Graph
     from foldline.runtime.jobs import Line
+    from foldline.sdk.building import Releases
     from foldline.sdk.problems import Problem
 
 _choice = click.option("--workflow", "name", default="", help="Which workflow, where the file has several.")
@@ -102,15 +104,18 @@ def run(
     from foldline.domain import selection
     from foldline.sdk import graphs, local, release, source
     from foldline.sdk import values as typed
+    from foldline.sdk.codes import Codes
 
     workflow = source.workflow(file, name)
-    graph = graphs.check(workflow).require()
+    root = file.resolve().parent
+    elsewhere = release.unknown(graphs.pins(workflow), "a run without an installation has no other releases")
+    graph = graphs.check(workflow, codes=Codes.read(root), releases=elsewhere).require()
     selected = selection.select(graph, **chosen)
     start = functools.partial(
         local.run,
         graph,
         typed.merged(settings, values, graph.parameters),
-        root=file.resolve().parent,
+        root=root,
         home=home.resolve(),
         environment=release.locked(workflow) if isolated else None,
         selected=selected,
@@ -157,6 +162,7 @@ async def _shown(start: Callable[..., Awaitable[RunState]], progress: Progress) 
 
 def _checked(file: Path) -> tuple[list[Graph], list[Problem]]:
     from foldline.sdk import graphs, source
+    from foldline.sdk.codes import Codes
     from foldline.sdk.problems import AuthoringError, Problem, Site
 
     try:
@@ -166,11 +172,29 @@ def _checked(file: Path) -> tuple[list[Graph], list[Problem]]:
     if not declared:
         message = "declares no workflow (@fl.workflow)"
         return [], [Problem(rule="NO_WORKFLOW", where="", message=message, site=Site(str(file), 0))]
-    checked = [graphs.check(workflow) for workflow in declared]
-    return (
-        [one.graph for one in checked if one.graph is not None],
-        [problem for one in checked for problem in one.problems],
+    checked = graphs.check_all(
+        declared, codes=Codes.read(file.resolve().parent), releases=_others(graphs.pins(*declared))
     )
+    problems = dict.fromkeys(problem for one in checked for problem in one.problems)
+    return [one.graph for one in checked if one.graph is not None], list(problems)
+
+
+def _others(pins: set[tuple[str, str]]) -> Releases | None:
+    """The other releases that workflows use, of the installation that a client would talk to."""
+    from foldline.sdk import context, release
+    from foldline.sdk.client import Client
+
+    if not pins:
+        return None
+
+    async def ask() -> Releases:
+        async with Client.of(context.find()) as client:
+            return await release.find(client.workflows, pins)
+
+    try:
+        return asyncio.run(ask())
+    except FoldlineError as error:
+        return release.unknown(pins, error.message)
 
 
 def _as_data(problem: Problem) -> dict[str, object]:

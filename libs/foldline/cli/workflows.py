@@ -27,10 +27,13 @@ def release(session: options.Session, file: Path, name: str, region: str) -> Non
     Takes the Python files and small data beside FILE and locks the requirements. The same content gives the
     same release again.
     """
+    from foldline.sdk import graphs, source
     from foldline.sdk import release as releases
     from foldline.wire import messages
 
-    draft = releases.draft(file, name)
+    pins = graphs.pins(source.workflow(file, name))
+    others = session.ask(lambda client: releases.find(client.workflows, pins)) if pins else None
+    draft = releases.draft(file, name, others)
     response = session.ask(
         lambda client: client.workflows.release(
             draft.graph, bundle=draft.bundle, environment=draft.environment, docs=draft.docs, region=region

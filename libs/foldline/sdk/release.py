@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from foldline import environments
-from foldline.domain.spec import Environment, Graph
+from foldline.domain.errors import FoldlineError, Kind
+from foldline.domain.spec import Body, Environment, Graph
 from foldline.sdk import bundle, graphs, source
+from foldline.sdk.building import Releases
+from foldline.sdk.catalog import Workflows
+from foldline.sdk.codes import Codes
 from foldline.sdk.workflows import Workflow
+from foldline.wire import messages
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -24,16 +30,41 @@ class Draft(msgspec.Struct, frozen=True):
     docs: str
 
 
-def draft(file: Path, name: str = "") -> Draft:
+def draft(file: Path, name: str = "", releases: Releases | None = None) -> Draft:
     """Build the release of a workflow in `file`. Raises AuthoringError or FoldlineError naming what is wrong.
 
-    Its steps run with the Python version that is running now.
+    Its steps run with the Python version that is running now. `releases` are the other releases that it uses.
     """
     file = file.resolve()
     workflow = source.workflow(file, name)
-    graph = graphs.check(workflow).require()
+    graph = graphs.check(workflow, codes=Codes.read(file.parent), releases=releases).require()
     archive = bundle.build(file.parent)
     return Draft(graph=graph, bundle=archive, environment=locked(workflow), docs=_docs(file, workflow))
+
+
+async def find(workflows: Workflows, pins: Iterable[tuple[str, str]]) -> Releases:
+    """The bodies of other releases (`graphs.pins`), asked of the registry; a sentence for one it has not."""
+    found: dict[tuple[str, str], Body | str] = {}
+    for name, digest in sorted(pins):
+        try:
+            release = await workflows.get_release(name, digest)
+        except FoldlineError as error:
+            if error.kind not in (Kind.NOT_FOUND, Kind.INVALID):
+                raise
+            found[name, digest] = error.message
+            continue
+        found[name, digest] = Body(
+            graph=messages.from_message(release.graph, Graph),
+            release=release.digest,
+            bundle=release.bundle,
+            environment=release.environment,
+        )
+    return found
+
+
+def unknown(pins: Iterable[tuple[str, str]], reason: str) -> Releases:
+    """None of the releases can be had, for this reason."""
+    return dict.fromkeys(pins, reason)
 
 
 def locked(workflow: Workflow[..., Any]) -> Environment:
