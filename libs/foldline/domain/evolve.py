@@ -16,9 +16,8 @@ from msgspec.structs import replace
 from foldline.domain import dag, revive
 from foldline.domain import run_events as ev
 from foldline.domain.errors import FoldlineError, Kind
-from foldline.domain.run import AttemptState, Children, RunState, StepState
+from foldline.domain.run import AttemptState, Children, RunState, Steps, StepState
 from foldline.domain.transitions import RUN, STEP
-from foldline.domain.vector import Vector
 
 
 class IllegalTransition(FoldlineError):
@@ -64,7 +63,7 @@ def _initial(event: ev.RunCreated, at: datetime) -> RunState:
         plan = dag.lay_out(graph)
     else:
         plan = dag.compile(graph)
-    steps = Vector(
+    steps = Steps(
         StepState(
             name=step.name,
             kind=step.kind,

@@ -5,8 +5,9 @@ Everything in here is a value: states share structure and never change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Self
 
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
@@ -99,13 +100,48 @@ class StepState(Struct, frozen=True, kw_only=True):
         return self.status in ("failed", "stopped") or self.skipped_for == "failed"
 
 
+class Steps(Vector[StepState]):
+    """The steps of a run by place, and which of them may move by themselves: a bit each in `loose`.
+
+    These are the ones that wait with nothing open before them, for their next attempt, or for an answer. In a
+    long run they are few, and whoever looks for something to do looks at them alone.
+    """
+
+    __slots__ = ("loose",)
+
+    def __init__(self, items: Iterable[StepState] = ()) -> None:
+        super().__init__(items)
+        self.loose = sum(1 << place for place, step in enumerate(self) if _is_loose(step))
+
+    def set(self, place: int, item: StepState) -> Self:
+        changed = super().set(place, item)
+        bit = 1 << place
+        changed.loose = self.loose | bit if _is_loose(item) else self.loose & ~bit
+        return changed
+
+    def loose_ones(self) -> Iterator[StepState]:
+        """In the graph's order."""
+        left = self.loose
+        while left:
+            lowest = left & -left
+            yield self[lowest.bit_length() - 1]
+            left ^= lowest
+
+
+def _is_loose(step: StepState) -> bool:
+    return step.status in _LOOSE or (step.status == "waiting" and step.open_needs == 0)
+
+
+_LOOSE = frozenset({"retrying", "awaiting"})
+
+
 class RunState(Struct, frozen=True, kw_only=True):
     """Statuses: the keys of `transitions.RUN`. `version` counts the events folded."""
 
     created: ev.RunCreated
     plan: dag.Plan
     created_at: datetime
-    steps: Vector[StepState]
+    steps: Steps
     parameters: dict[str, Json]  # those of RunCreated, and what was provided since
     inputs: dict[str, Artifact]  # parameters that are artifacts
     selected: frozenset[str] = frozenset()  # steps that run; empty means all
@@ -194,9 +230,9 @@ def may_start(state: RunState) -> Iterator[tuple[Step, StepState]]:
     """Waiting steps before which nothing is open, as long as anything may start."""
     if not state.takes_work:
         return
-    for declared, step in zip(state.plan.graph.steps, state.steps, strict=True):
-        if step.status == "waiting" and step.open_needs == 0 and state.is_in_play(step):
-            yield declared, step
+    for step in state.steps.loose_ones():
+        if step.status == "waiting" and state.is_in_play(step):
+            yield state.plan.step(step.name), step
 
 
 def ready(state: RunState, now: datetime) -> tuple[str, ...]:
@@ -205,7 +241,7 @@ def ready(state: RunState, now: datetime) -> tuple[str, ...]:
         return ()
     return tuple(
         step.name
-        for step in state.steps
+        for step in state.steps.loose_ones()
         if step.kind == "function" and is_due(state, step, now) and state.is_in_play(step)
     )
 
@@ -236,7 +272,7 @@ def expandable(state: RunState, now: datetime) -> tuple[str, ...]:
         return ()
     return tuple(
         step.name
-        for step in state.steps
+        for step in state.steps.loose_ones()
         if step.kind in COMPOSITE and is_due(state, step, now) and state.is_in_play(step)
     )
 

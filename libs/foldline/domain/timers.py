@@ -8,7 +8,7 @@ them once they are due.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from foldline.domain import run_events as ev
@@ -23,10 +23,12 @@ def next_timer(state: RunState) -> datetime | None:
     """When something falls due; None when no timer runs."""
     if state.is_final:
         return None
-    times = [step.retry_at for step in state.steps if step.status == "retrying" and step.retry_at is not None]
+    times = [
+        step.retry_at for step in _timed(state) if step.status == "retrying" and step.retry_at is not None
+    ]
     if not state.takes_work:
         times = []
-    times += [at for step in state.steps for at, _ in _deadlines(state, step)]
+    times += [at for step in _timed(state) for at, _ in _deadlines(state, step)]
     return min(times) if times else None
 
 
@@ -34,19 +36,23 @@ def following(state: RunState, now: datetime) -> datetime | None:
     """When something falls due after `now`; None when no timer runs beyond it."""
     if state.is_final:
         return None
-    times = [step.retry_at for step in state.steps if step.status == "retrying" and step.retry_at is not None]
-    times += [at for step in state.steps for at, _ in _deadlines(state, step)]
+    times = [
+        step.retry_at for step in _timed(state) if step.status == "retrying" and step.retry_at is not None
+    ]
+    times += [at for step in _timed(state) for at, _ in _deadlines(state, step)]
     return min((at for at in times if at > now), default=None)
 
 
 def is_due(state: RunState, now: datetime) -> bool:
     """Is there something to `fire`?"""
-    return not state.is_final and any(at <= now for step in state.steps for at, _ in _deadlines(state, step))
+    return not state.is_final and any(
+        at <= now for step in _timed(state) for at, _ in _deadlines(state, step)
+    )
 
 
 def fire(decision: Decision) -> None:
     """Let happen what is due."""
-    for step in decision.state.steps:
+    for step in list(_timed(decision.state)):
         due = [(at, what) for at, what in _deadlines(decision.state, step) if at <= decision.now]
         if not due or decision.state.is_final or decision.step(step.name) != step:
             continue
@@ -56,6 +62,11 @@ def fire(decision: Decision) -> None:
         else:
             _time_out(decision, step, what)
         after(decision, step.name)
+
+
+def _timed(state: RunState) -> Iterable[StepState]:
+    """Steps that may have a deadline."""
+    return state.steps if state.plan.has_timeouts else state.steps.loose_ones()
 
 
 def _deadlines(state: RunState, step: StepState) -> Iterator[tuple[datetime, str]]:

@@ -8,7 +8,7 @@ leaves of 32, so 10,000 steps cost a copy of 32 + 313 references per change.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -25,15 +25,15 @@ class Vector(Generic[T]):
         self._length = len(flat)
         self._leaves = tuple(flat[start : start + _WIDTH] for start in range(0, len(flat), _WIDTH))
 
-    def set(self, place: int, item: T) -> Vector[T]:
+    def set(self, place: int, item: T) -> Self:
         """A vector with `item` at `place`; this one stays as it is. Raises IndexError."""
         if not 0 <= place < self._length:
             raise IndexError(place)
         row, column = divmod(place, _WIDTH)
         leaf = self._leaves[row]
-        changed: Vector[T] = Vector()
-        changed._length = self._length
-        changed._leaves = (
+        changed = type(self)()
+        changed._length = self._length  # noqa: SLF001 - one of our own kind
+        changed._leaves = (  # noqa: SLF001 - as above
             *self._leaves[:row],
             (*leaf[:column], item, *leaf[column + 1 :]),
             *self._leaves[row + 1 :],

@@ -21,13 +21,15 @@ from foldline.domain.commands import Command, ExpandSteps, FireTimers, RecallSte
 from foldline.domain.effects import Dispatch, Effect, StopAttempt, effects, standing
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.run import RunState, StepState, expandable, recallable
+from foldline.domain.run_events import AttemptFailed, AttemptSucceeded
+from foldline.domain.work import AttemptKey
 from foldline.eventstore import facts
 from foldline.eventstore.port import EventStore
 from foldline.execution.lists import Lists
 from foldline_scheduler import metrics
 from foldline_scheduler.executors import Executors
 from foldline_scheduler.inside import Inside
-from foldline_scheduler.orders import Orders, key_of
+from foldline_scheduler.orders import Orders
 from foldline_scheduler.partitions import partition_of
 from foldline_scheduler.queue import Queue
 from foldline_scheduler.recalls import Look, Recalls
@@ -301,16 +303,13 @@ class Owner:
 
     def _release(self, run: OwnedRun, outcome: Outcome) -> None:
         """What the attempts held that this write ended is free again."""
-        if outcome.before is None or not outcome.before.active_steps:
-            return
-        freed = False
-        for before, after in zip(outcome.before.steps, outcome.state.steps, strict=True):
-            if before is after or not before.is_active or before.children is not None:
-                continue
-            if after.attempts[len(before.attempts) - 1].ended_at is not None:
-                self.queue.ended(before.attempts[-1].executor, key_of(run, before))
-                freed = True
-        if freed:
+        ended = [one for one in outcome.events if isinstance(one, AttemptSucceeded | AttemptFailed)]
+        for event in ended:
+            attempt = outcome.state.step(event.step).attempts[event.attempt - 1]
+            if attempt.executor:
+                key = AttemptKey(run_id=run.run_id, step=event.step, attempt=event.attempt)
+                self.queue.ended(attempt.executor, key)
+        if ended:
             self.feed()
 
     def _rest(self, run: OwnedRun) -> None:
