@@ -228,7 +228,7 @@ def _step_reused(state: RunState, event: ev.StepReused, at: datetime) -> RunStat
         _moved(state, event),
         outputs=reuse.outputs,
         metrics=reuse.metrics,
-        reused_from=f"{reuse.run_id}/{reuse.step}/{reuse.attempt}",
+        reused_from=f"{reuse.run_id}/{reuse.step}/{reuse.attempt}" if reuse.run_id else "",
         reuse_key=event.key,
         note=f"reused: {event.reason}",
     )
