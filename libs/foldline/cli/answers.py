@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import UNSET
 
 from foldline.cli import advice, options, views
-from foldline.cli.ids import whole_id
+from foldline.cli.ids import graph_of_run, whole_id
 from foldline.cli.operations import carry_out, typed
 
 if TYPE_CHECKING:
     from foldline.api.scheduler.v1 import scheduler_service_pb2 as pb
-    from foldline.domain.spec import Json
+    from foldline.domain.spec import Json, Parameter
     from foldline.sdk.client import Client
 
 
@@ -50,6 +52,7 @@ def todos(session: options.Session, limit: int) -> None:
 @click.option("--yes/--no", "approved", default=None, help="Approve or reject.")
 @click.option("--choose", "choice", default="", metavar="CHOICE", help="Take one of the choices.")
 @options.setting
+@options.values_file
 @click.option("--comment", default="", help="Kept with the answer.")
 @options.remote
 def answer(
@@ -59,10 +62,13 @@ def answer(
     approved: bool | None,
     choice: str,
     settings: tuple[str, ...],
+    values: Path | None,
     comment: str,
 ) -> None:
-    """Answer what STEP of RUN asks: --yes or --no, --choose, or --set for each field."""
-    if sum((approved is not None, bool(choice), bool(settings))) != 1:
+    """Answer what STEP of RUN asks: --yes or --no, --choose, or --set (--file) for the fields."""
+    from foldline.sdk.values import merged
+
+    if sum((approved is not None, bool(choice), bool(settings or values))) != 1:
         raise click.UsageError("give one answer: --yes, --no, --choose CHOICE, or --set FIELD=VALUE")
 
     async def action(client: Client, run_id: str) -> None:
@@ -71,9 +77,8 @@ def answer(
         elif choice:
             await client.waits.choose(run_id, step, choice, comment=comment)
         else:
-            await client.waits.fill(
-                run_id, step, await _fields(client, run_id, step, settings), comment=comment
-            )
+            filled = dict(merged(settings, values, await _fields(client, run_id, step)))
+            await client.waits.fill(run_id, step, filled, comment=comment)
 
     carry_out(session, run, action, f"step {step} of run {{}} is answered")
 
@@ -81,14 +86,15 @@ def answer(
 @click.command()
 @click.argument("run")
 @options.setting
+@options.values_file
 @options.remote
-def provide(session: options.Session, run: str, settings: tuple[str, ...]) -> None:
+def provide(session: options.Session, run: str, settings: tuple[str, ...], values: Path | None) -> None:
     """Give values of parameters that RUN asks for on its way."""
-    if not settings:
-        raise click.UsageError("give at least one --set NAME=VALUE")
+    if not (settings or values):
+        raise click.UsageError("give values: --set NAME=VALUE, or --file")
 
     async def action(client: Client, run_id: str) -> None:
-        await client.waits.provide(run_id, await typed(client, run_id, settings))
+        await client.waits.provide(run_id, await typed(client, run_id, settings, values))
 
     carry_out(session, run, action, "run {} has the values")
 
@@ -140,19 +146,7 @@ def _reason(run_id: str, one: pb.WaitingStep) -> tuple[str, str, str]:
     return f"{inside}/{one.step}" if inside else one.step, one.reason, one.message
 
 
-async def _fields(client: Client, run_id: str, step: str, settings: tuple[str, ...]) -> dict[str, Json]:
-    """The values in the types of the fields that the step asks for."""
-    from msgspec import UNSET
-
-    from foldline.domain.spec import Graph
-    from foldline.sdk import values
-    from foldline.wire import messages
-
-    graph = messages.from_message((await client.runs.get(run_id)).graph, Graph)
-    fields = [
-        field
-        for one in graph.steps
-        if one.name == step and one.wait is not UNSET
-        for field in one.wait.fields
-    ]
-    return values.parse(settings, fields)
+async def _fields(client: Client, run_id: str, step: str) -> tuple[Parameter, ...]:
+    """The form of a wait step; none where there is no such step, which the service says better."""
+    waits = (one.wait for one in (await graph_of_run(client, run_id)).steps if one.name == step)
+    return next((wait.fields for wait in waits if wait is not UNSET), ())

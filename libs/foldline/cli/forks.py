@@ -1,125 +1,169 @@
-"""`fork` and `rerun`: a new run made from an earlier one, which stays as it is."""
+"""`rerun` and `fork`: a new run from an earlier one, which stays as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+import msgspec
 
 from foldline.cli import failures, options
-from foldline.cli.ids import whole_id
-from foldline.cli.operations import typed
+from foldline.cli.following import started
+from foldline.cli.ids import graph_of_run, whole_id
 
 if TYPE_CHECKING:
     from foldline.api.scheduler.v1 import scheduler_service_pb2 as pb
+    from foldline.domain.spec import Graph
     from foldline.sdk.changes import Change
     from foldline.sdk.client import Client
 
-_from = click.option(
-    "--from", "from_steps", multiple=True, metavar="STEP", help="Run this step again in any case."
-)
-_allow = click.option(
-    "--allow", multiple=True, metavar="STEP", help="Let this unsafe step run again; its effects may double."
-)
-_watch = click.option("--watch", "watching", is_flag=True, help="Follow the new run until it ends.")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the options of both commands say."""
+
+    settings: tuple[str, ...]
+    values: Path | None
+    from_steps: tuple[str, ...]
+    whole: bool
+    allow: tuple[str, ...]
+    watching: bool
+    request_id: str
+    priority: int
+    release: str = ""
+
+
+def _changing(function: F) -> F:
+    """Adds the options that both commands have."""
+    for option in (
+        click.option("--priority", type=click.IntRange(-100, 100), default=0, help="Higher goes first."),
+        click.option("--request-id", default="", help="Makes a repeated call give the same run."),
+        click.option("--watch", "watching", is_flag=True, help="Follow the new run until it ends."),
+        click.option(
+            "--allow", multiple=True, metavar="STEP", help="Unsafe step that may run again; may be repeated."
+        ),
+        click.option("--whole", is_flag=True, help="Everything runs again."),
+        click.option(
+            "--from",
+            "from_steps",
+            multiple=True,
+            metavar="STEP",
+            help="Step that runs again in any case; may be repeated.",
+        ),
+        options.values_file,
+        options.setting,
+    ):
+        function = option(function)
+    return function
 
 
 @click.command()
 @click.argument("run")
-@_from
-@options.setting
-@click.option("--release", default="", metavar="DIGEST", help='Code of this release, or "current".')
-@_allow
-@click.option("--plan", "plan_only", is_flag=True, help="Only say what each step would do.")
-@_watch
+@_changing
 @options.remote
-def fork(
-    session: options.Session,
-    run: str,
-    from_steps: tuple[str, ...],
-    settings: tuple[str, ...],
-    release: str,
-    allow: tuple[str, ...],
-    plan_only: bool,
-    watching: bool,
-) -> int:
-    """Make a new run from RUN with other values or code; what equal attempts gave is taken over.
+def rerun(session: options.Session, run: str, **wanted: Any) -> int:
+    """Make a new run from RUN with the same release; RUN stays as it is.
 
-    With --plan: per step reuse, run or skip, and why; nothing is started.
+    What did not succeed runs, and so does what --from names, what --set changes, and whatever these change
+    in turn; everything else is reused. With --whole everything runs.
     """
-    from foldline.sdk.changes import Change
-
-    async def change(client: Client, run_id: str) -> Change:
-        values = await typed(client, run_id, settings)
-        return Change(values=values, release=release, from_steps=from_steps, allow=allow)
-
-    if plan_only:
-        return _plan(session, run, change)
-    return _start(session, run, change, watching)
+    return _make(session, run, _Wanted(**wanted))
 
 
 @click.command()
 @click.argument("run")
-@_from
-@click.option("--whole", is_flag=True, help="Run every step again, whatever is known.")
-@options.setting
-@_allow
-@_watch
+@click.option("--release", default="", metavar="DIGEST", help='Another release; "current" is the newest.')
+@click.option("--plan", "only_plan", is_flag=True, help="Show what would run and why; start nothing.")
+@_changing
 @options.remote
-def rerun(
-    session: options.Session,
-    run: str,
-    from_steps: tuple[str, ...],
-    whole: bool,
-    settings: tuple[str, ...],
-    allow: tuple[str, ...],
-    watching: bool,
-) -> int:
-    """Run RUN once more as a new run: what failed, the steps of --from, or with --whole all of it."""
-    from foldline.sdk.changes import Change
+def fork(session: options.Session, run: str, only_plan: bool, **wanted: Any) -> int:
+    """Make a new run from RUN with other values, inputs or code; RUN stays as it is.
 
-    if whole and from_steps:
-        raise click.UsageError("--whole runs every step again, --from some: give one of them")
+    --plan shows step by step what would be reused and what would run, with the reason. An unsafe step is held
+    unless --allow names it; on a terminal you are asked.
+    """
+    chosen = _Wanted(**wanted)
+    if not only_plan:
+        return _make(session, run, chosen)
 
-    async def change(client: Client, run_id: str) -> Change:
-        values = await typed(client, run_id, settings)
-        return Change(values=values, from_steps=from_steps, whole=whole, allow=allow)
-
-    return _start(session, run, change, watching)
-
-
-def _plan(session: options.Session, run: str, change: _ChangeOf) -> int:
-    from foldline.wire import messages
-
-    async def action(client: Client) -> Sequence[pb.PlannedStep]:
+    async def action(client: Client) -> list[pb.PlannedStep]:
         run_id = await whole_id(client, run)
-        return await client.runs.plan_fork(run_id, await change(client, run_id))
+        return await client.runs.plan_fork(run_id, await _change(client, run_id, chosen))
 
-    steps = session.ask(action)
-    if session.out.json:
-        session.out.document([messages.to_dict(one) for one in steps])
-    else:
-        session.out.table(("step", "would", "because"), [_row(one) for one in steps])
+    show_plan(session, session.ask(action))
     return failures.OK
 
 
-def _row(one: pb.PlannedStep) -> tuple[str, str, str]:
-    items = f" ({one.items_reused} items reused, {one.items_run} run)" if one.items_run else ""
-    return one.step, one.action, one.reason + items
+def show_plan(session: options.Session, steps: list[pb.PlannedStep]) -> None:
+    """What would become of each step, and why."""
+    from foldline.wire import messages
+
+    if session.out.json:
+        session.out.document([messages.to_dict(step) for step in steps])
+        return
+    rows = [(step.step, step.action, _items(step), step.reason) for step in steps]
+    session.out.table(("step", "what", "items", "why"), rows)
 
 
-def _start(session: options.Session, run: str, change: _ChangeOf, watching: bool) -> int:
-    from foldline.cli.runs import started
+def _items(step: pb.PlannedStep) -> str:
+    counts = (("reuse", step.items_reused), ("run", step.items_run))
+    return ", ".join(f"{word} {count}" for word, count in counts if count)
+
+
+def _make(session: options.Session, run: str, wanted: _Wanted) -> int:
+    if wanted.whole and wanted.from_steps:
+        raise click.UsageError("--whole runs every step again, --from some: give one of them")
+    asks = session.out.is_terminal and sys.stdin.isatty()
 
     async def action(client: Client) -> str:
         run_id = await whole_id(client, run)
-        return await client.runs.fork(run_id, await change(client, run_id))
+        change = await _change(client, run_id, wanted)
+        if asks:
+            change = _confirmed(change, await client.runs.plan_fork(run_id, change))
+        return await client.runs.fork(run_id, change, request_id=wanted.request_id, priority=wanted.priority)
 
-    return started(session, session.ask(action), watching)
+    return started(session, session.ask(action), watching=wanted.watching)
 
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+def _confirmed(change: Change, steps: list[pb.PlannedStep]) -> Change:
+    """Ask for each unsafe step whether it may run again; one that may not is held by the new run."""
+    allowed = [
+        step.step
+        for step in steps
+        if step.action == "hold"
+        and click.confirm(f"{step.step} is unsafe ({step.reason}). May it run again?", default=False)
+    ]
+    return msgspec.structs.replace(change, allow=(*change.allow, *allowed))
 
-    _ChangeOf = Callable[[Client, str], Awaitable[Change]]
+
+async def _change(client: Client, run_id: str, wanted: _Wanted) -> Change:
+    from foldline.sdk import values as typed
+    from foldline.sdk.changes import Change
+
+    given = {}
+    if wanted.settings or wanted.values:
+        graph = await _graph(client, run_id, wanted.release)
+        given = dict(typed.merged(wanted.settings, wanted.values, graph.parameters))
+    return Change(
+        values=given,
+        release=wanted.release,
+        from_steps=wanted.from_steps,
+        whole=wanted.whole,
+        allow=wanted.allow,
+    )
+
+
+async def _graph(client: Client, run_id: str, release: str) -> Graph:
+    """The graph whose parameters the values are for: that of the release that will run."""
+    from foldline.domain.spec import Graph
+    from foldline.wire import messages
+
+    if not release:
+        return await graph_of_run(client, run_id)
+    workflow = (await client.runs.get(run_id)).run.workflow
+    found = await client.workflows.get_release(workflow, "" if release == "current" else release)
+    return messages.from_message(found.graph, Graph)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from foldline.cli import options
-from foldline.cli.ids import whole_id
+from foldline.cli.ids import graph_of_run, whole_id
 
 if TYPE_CHECKING:
+    from foldline.domain.spec import Json
     from foldline.sdk.client import Client
 
 _reason = click.option("--reason", default="", help="Why, for the record.")
@@ -59,10 +61,16 @@ def resume(session: options.Session, run: str) -> None:
 @click.argument("run")
 @click.argument("steps", nargs=-1, metavar="[STEP]...")
 @options.setting
+@options.values_file
 @_reason
 @options.remote
 def retry(
-    session: options.Session, run: str, steps: tuple[str, ...], settings: tuple[str, ...], reason: str
+    session: options.Session,
+    run: str,
+    steps: tuple[str, ...],
+    settings: tuple[str, ...],
+    values: Path | None,
+    reason: str,
 ) -> None:
     """Let STEPs of RUN run once more that failed, are held or were stopped; without STEP all of these.
 
@@ -71,22 +79,19 @@ def retry(
     """
 
     async def action(client: Client, run_id: str) -> None:
-        values = await typed(client, run_id, settings)
-        await client.operations.retry(run_id, steps, values=values, reason=reason)
+        given = await typed(client, run_id, settings, values)
+        await client.operations.retry(run_id, steps, values=given, reason=reason)
 
     carry_out(session, run, action, "run {} goes on; follow it with `foldline watch {}`")
 
 
-async def typed(client: Client, run_id: str, settings: tuple[str, ...]) -> dict[str, object]:
+async def typed(client: Client, run_id: str, settings: tuple[str, ...], file: Path | None) -> dict[str, Json]:
     """Values of parameters of the run's own graph."""
-    if not settings:
+    if not settings and file is None:
         return {}
-    from foldline.domain.spec import Graph
     from foldline.sdk import values
-    from foldline.wire import messages
 
-    graph = messages.from_message((await client.runs.get(run_id)).graph, Graph)
-    return values.parse(settings, graph.parameters)
+    return dict(values.merged(settings, file, (await graph_of_run(client, run_id)).parameters))
 
 
 def carry_out(

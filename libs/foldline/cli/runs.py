@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from foldline.cli import failures, options, views
+from foldline.cli import options, views
+from foldline.cli.following import follow, started
 from foldline.cli.ids import whole_id
-from foldline.cli.output import complain
-from foldline.cli.progress import Progress, finish
 
 if TYPE_CHECKING:
     from foldline.api.recorder.v1 import recorder_service_pb2 as pb
     from foldline.sdk.client import Client
 
-_STATUSES = ("created", "running", "paused", "stopping", "ending", "completed", "failed", "stopped")
+STATUSES = ("created", "running", "paused", "stopping", "ending", "completed", "failed", "stopped")
 _some = functools.partial(click.option, multiple=True, metavar="STEP")
 
 
@@ -80,20 +77,7 @@ def start(
             priority=priority,
         )
 
-    return started(session, session.ask(action), watching)
-
-
-def started(session: options.Session, run_id: str, watching: bool) -> int:
-    """Say which run was started, or follow it; the exit code."""
-    if watching:
-        return _follow(session, run_id)
-    if session.out.json:
-        session.out.document({"run_id": run_id})
-    elif session.out.is_terminal:
-        session.out.say(f"run {run_id} started; follow it with `foldline watch {run_id}`")
-    else:
-        session.out.say(run_id)
-    return failures.OK
+    return started(session, session.ask(action), watching=watching)
 
 
 @click.command()
@@ -101,17 +85,17 @@ def started(session: options.Session, run_id: str, watching: bool) -> int:
 @options.remote
 def watch(session: options.Session, run: str) -> int:
     """Follow RUN until it ends. Exit code 0 completed, 1 failed, 3 stopped; Ctrl-C leaves it running."""
-    return _follow(session, run)
+    return follow(session, run)
 
 
 @click.command()
 @click.option("--workflow", default="", help="Only runs of this workflow.")
-@click.option("--status", type=click.Choice(_STATUSES), default=None, help="Only runs with this status.")
+@click.option("--status", type=click.Choice(STATUSES), default=None, help="Only runs with this status.")
 @click.option("--children-of", default="", metavar="RUN", help="The runs inside steps of this run.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @options.remote
 def runs(session: options.Session, workflow: str, status: str | None, children_of: str, limit: int) -> None:
-    """List runs, newest first."""
+    """List runs that somebody started, newest first; with --children-of those inside a run."""
     from foldline.wire import messages
 
     async def action(client: Client) -> list[pb.Run]:
@@ -139,37 +123,3 @@ def _row(run: pb.Run) -> tuple[str, ...]:
         f"{done}/{sum(run.step_counts.values())}",
         view.started_by,
     )
-
-
-def _follow(session: options.Session, run: str) -> int:
-    try:
-        view = session.ask(lambda client: _watch(client, run, session))
-    except KeyboardInterrupt:
-        complain([f"left; the run goes on: `foldline watch {run}`, `foldline stop {run}`"])
-        return failures.INTERRUPTED
-    if not session.out.json:
-        finish(session.out, view)
-    return failures.BY_STATUS.get(view.status, failures.INTERNAL)
-
-
-def _always(view: views.RunView) -> Callable[[], views.RunView]:
-    return lambda: view
-
-
-async def _watch(client: Client, run: str, session: options.Session) -> views.RunView:
-    from foldline.wire import messages
-
-    view: views.RunView | None = None
-    with Progress(session.out) as progress:
-        async with aclosing(client.runs.watch(run)) as updates:
-            async for update in updates:
-                view = views.of_messages(update.run, update.steps, view)
-                progress.show(_always(view))
-                if session.out.json:
-                    session.out.line(messages.to_dict(update))
-                    continue
-                for event in update.events:
-                    recorded = messages.to_dict(event)
-                    progress.event(event.type, recorded["data"], recorded["time"])
-    assert view is not None, "a watch gives the whole state first"
-    return view
