@@ -66,6 +66,7 @@ class StepState(Struct, frozen=True, kw_only=True):
     status: str = "waiting"
     open_needs: int = 0  # steps before this one that have not ended yet
     ready_at: datetime | None = None  # since when nothing before it is open
+    due_at: datetime | None = None  # since when (or from when on) its next attempt may start
     attempts: tuple[AttemptState, ...] = ()
     children: Children | None = None
     outputs: dict[str, Artifact] = {}
@@ -120,6 +121,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     outcome: str = ""  # of the main part, once the run is ending
     forced: bool = False
     paused_by_parent: bool = False
+    resumed_at: datetime | None = None
     failure: Failure | None = None
     outputs: dict[str, Artifact] = {}
     ended_at: datetime | None = None
