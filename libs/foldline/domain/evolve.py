@@ -260,11 +260,16 @@ def _step_held(state: RunState, event: ev.StepHeld, _: datetime) -> RunState:
 
 
 def _step_stop_requested(state: RunState, event: ev.StepStopRequested, _: datetime) -> RunState:
+    """What is not under way is stopping, too, until the StepStopped that follows at once."""
+    if not state.step(event.step).is_active:
+        state = replace(state, active_steps=state.active_steps + 1)
     return _put(state, replace(_moved(state, event), note=event.reason or "stopped by hand"))
 
 
 def _step_stopped(state: RunState, event: ev.StepStopped, at: datetime) -> RunState:
     """An item of which a step was stopped by hand gives nothing, as one that failed; the others go on."""
+    if state.step(event.step).is_active:
+        state = replace(state, active_steps=state.active_steps - 1)
     step = replace(_moved(state, event), retry_at=None, deadline=None, asked=(), failure=None)
     if state.created.items and state.status != "stopping":
         state = _count_failure(state, event.step)
@@ -285,7 +290,8 @@ _BEGUN = frozenset({"awaiting", "completed"})
 def _parameters_provided(state: RunState, event: ev.ParametersProvided, at: datetime) -> RunState:
     """Steps that have all they asked for go on to wait for their turn; those that have begun keep theirs."""
     before = state.parameters
-    state = replace(state, parameters=before | event.values)
+    inputs = {name: one for name, one in state.inputs.items() if name not in event.values}
+    state = replace(state, parameters=before | event.values, inputs=inputs)
     is_change = any(name in before and before[name] != value for name, value in event.values.items())
     for step in state.steps:
         if is_change and step.parameters is None and (step.attempts or step.status in _BEGUN):

@@ -11,7 +11,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from foldline.domain.failures import Failure
-from foldline.domain.run import RunState, StepState
+from foldline.domain.run import RunState, StepState, counts_as_failed
 from foldline.domain.vector import Vector
 
 BECAUSE_OF_OTHERS = frozenset({"failed", "upstream", "handler"})
@@ -55,6 +55,7 @@ def _waiting(one: StepState) -> StepState:
     return replace(
         one,
         status="waiting",
+        forgiven=len(one.attempts),
         note="",
         skipped_for="",
         failure=None,
@@ -96,8 +97,7 @@ def _recounted(state: RunState, revived: list[int], at: datetime) -> RunState:
         left = sum(not steps[place].is_final for place in state.plan.handlers)
         return replace(state, steps=steps, open_steps=left, active_steps=_active(steps))
     main = [(place, one) for place, one in enumerate(steps) if not state.plan.graph.steps[place].handles]
-    counts = ("failed", "stopped") if state.created.items else ("failed",)
-    failed = [(place, one) for place, one in main if one.status in counts]
+    failed = [(place, one) for place, one in main if counts_as_failed(state, one)]
     return replace(
         state,
         steps=steps,

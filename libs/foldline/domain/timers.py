@@ -59,7 +59,7 @@ def fire(decision: Decision) -> None:
 
 
 def _deadlines(state: RunState, step: StepState) -> Iterator[tuple[datetime, str]]:
-    """A step that is held has all the time a person takes; in a stopping run only what is active has to end."""
+    """A step that is held has all the time a person takes; in a stopping run only what is active must end."""
     if state.status == "stopping" and not step.is_active:
         return
     if step.status == "awaiting" and step.deadline is not None:
