@@ -102,12 +102,17 @@ def _carry_out(decision: Decision, command: Command) -> None:  # noqa: C901  # o
 
 def _create(state: RunState | None, command: CreateRun, now: datetime) -> tuple[ev.RunEvent, ...]:
     if state is not None:
-        if state.created == command.created:
+        if state.created == command.created or _is_same_part(state.created, command.created):
             return ()
         raise Refused("RUN_EXISTS", f"run {command.created.run_id} exists already", Kind.ALREADY_EXISTS)
     decision = Decision(evolve(None, command.created, now), now, [command.created])
     settle(decision, range(len(decision.state.steps)))
     return tuple(decision.events)
+
+
+def _is_same_part(one: ev.RunCreated, other: ev.RunCreated) -> bool:
+    """Parameters of the parent may have changed since its child was created; what there is then counts."""
+    return one.parent is not UNSET and one.parent == other.parent
 
 
 def _schedule(decision: Decision, command: ScheduleSteps) -> None:

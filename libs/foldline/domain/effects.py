@@ -72,7 +72,10 @@ def standing(state: RunState) -> list[Effect]:
     if state.is_final:
         return [TellParent()] if state.is_part else []
     found: list[Effect] = []
-    for step in _active(state):
+    for step in state.steps:
+        if not step.is_active:  # given up by a time-out, whatever its inner runs are still doing
+            found += _stop_children(state, step) if _open(step) else []
+            continue
         if step.children is None:
             if state.status == "stopping" or step.status == "stopping" or state.forced:
                 found.append(_stop(state, step))

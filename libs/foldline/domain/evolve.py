@@ -69,6 +69,7 @@ def _initial(event: ev.RunCreated, at: datetime) -> RunState:
             kind=step.kind,
             open_needs=len(plan.needs[place]),
             ready_at=None if plan.needs[place] or step.handles else at,
+            due_at=None if plan.needs[place] or step.handles else at,
         )
         for place, step in enumerate(plan.graph.steps)
     )
@@ -164,7 +165,7 @@ def _ended_attempt(
 
 def _retry_scheduled(state: RunState, event: ev.RetryScheduled, _: datetime) -> RunState:
     note = f"attempt {event.attempt} from {event.at:%H:%M:%S} UTC"
-    return _put(state, replace(_moved(state, event), retry_at=event.at, note=note))
+    return _put(state, replace(_moved(state, event), retry_at=event.at, due_at=event.at, note=note))
 
 
 def _report_ignored(state: RunState, event: ev.ReportIgnored, _: datetime) -> RunState:
@@ -258,11 +259,16 @@ def _step_held(state: RunState, event: ev.StepHeld, _: datetime) -> RunState:
 
 
 def _step_stop_requested(state: RunState, event: ev.StepStopRequested, _: datetime) -> RunState:
+    """What is not under way is stopping, too, until the StepStopped that follows at once."""
+    if not state.step(event.step).is_active:
+        state = replace(state, active_steps=state.active_steps + 1)
     return _put(state, replace(_moved(state, event), note=event.reason or "stopped by hand"))
 
 
 def _step_stopped(state: RunState, event: ev.StepStopped, at: datetime) -> RunState:
     """An item of which a step was stopped by hand gives nothing, as one that failed; the others go on."""
+    if state.step(event.step).is_active:
+        state = replace(state, active_steps=state.active_steps - 1)
     step = replace(_moved(state, event), retry_at=None, deadline=None, asked=(), failure=None)
     if state.created.items and state.status != "stopping":
         state = _count_failure(state, event.step)
@@ -280,10 +286,11 @@ def _parameters_requested(state: RunState, event: ev.ParametersRequested, _: dat
 _BEGUN = frozenset({"awaiting", "completed"})
 
 
-def _parameters_provided(state: RunState, event: ev.ParametersProvided, _: datetime) -> RunState:
+def _parameters_provided(state: RunState, event: ev.ParametersProvided, at: datetime) -> RunState:
     """Steps that have all they asked for go on to wait for their turn; those that have begun keep theirs."""
     before = state.parameters
-    state = replace(state, parameters=before | event.values)
+    inputs = {name: one for name, one in state.inputs.items() if name not in event.values}
+    state = replace(state, parameters=before | event.values, inputs=inputs)
     is_change = any(name in before and before[name] != value for name, value in event.values.items())
     for step in state.steps:
         if is_change and step.parameters is None and (step.attempts or step.status in _BEGUN):
@@ -291,7 +298,7 @@ def _parameters_provided(state: RunState, event: ev.ParametersProvided, _: datet
         if step.status == "asking":
             lacking = tuple(name for name in step.asked if name not in state.parameters)
             status = STEP["asking"]["ParametersProvided"] if not lacking else step.status
-            state = _put(state, replace(step, asked=lacking, status=status))
+            state = _put(state, replace(step, asked=lacking, status=status, due_at=at))
     return state
 
 
@@ -313,12 +320,12 @@ def _wait_expired(state: RunState, event: ev.WaitExpired, _: datetime) -> RunSta
 # -- the run ---------------------------------------------------------------------------------------
 
 
-def _run_moved(state: RunState, event: Any, _: datetime) -> RunState:
-    return _move_run(state, event)
-
-
 def _run_paused(state: RunState, event: ev.RunPaused, _: datetime) -> RunState:
     return replace(_move_run(state, event), paused_by_parent=event.by_parent)
+
+
+def _run_resumed(state: RunState, event: ev.RunResumed, at: datetime) -> RunState:
+    return replace(_move_run(state, event), resumed_at=at)
 
 
 def _run_stop_requested(state: RunState, event: ev.RunStopRequested, _: datetime) -> RunState:
@@ -334,7 +341,7 @@ def _run_ending(state: RunState, event: ev.RunEnding, at: datetime) -> RunState:
     steps = state.steps
     for place in state.plan.handlers:
         if not state.plan.needs[place]:
-            steps = steps.set(place, replace(steps[place], ready_at=at))
+            steps = steps.set(place, replace(steps[place], ready_at=at, due_at=at))
     failure = None if event.failure is UNSET else event.failure
     return replace(
         state,
@@ -386,7 +393,7 @@ _APPLY: dict[type, Callable[[RunState, Any, datetime], RunState]] = {
     ev.WaitAnswered: _wait_answered,
     ev.WaitExpired: _wait_expired,
     ev.RunPaused: _run_paused,
-    ev.RunResumed: _run_moved,
+    ev.RunResumed: _run_resumed,
     ev.RunStopRequested: _run_stop_requested,
     ev.RunReopened: _run_reopened,
     ev.RunEnding: _run_ending,
@@ -441,7 +448,8 @@ def _end_step(state: RunState, step: StepState, at: datetime) -> RunState:
     for other in state.plan.feeds[place]:
         behind = steps[other]
         left = behind.open_needs - 1
-        steps = steps.set(other, replace(behind, open_needs=left, ready_at=None if left else at))
+        since = None if left else at
+        steps = steps.set(other, replace(behind, open_needs=left, ready_at=since, due_at=since))
     return replace(state, steps=steps, open_steps=state.open_steps - 1)
 
 

@@ -11,7 +11,7 @@ from foldline.domain import run_events as ev
 from foldline.domain.commands import PauseRun, ProvideParameters, RequestStop, ResumeRun, RetrySteps, StopStep
 from foldline.domain.decision import Decision, Refused
 from foldline.domain.reports import go_on, go_on_all
-from foldline.domain.run import RunState, StepState
+from foldline.domain.run import RunState, StepState, counts_as_failed, is_more_than_borne
 from foldline.domain.settle import after, finish, settle_all
 from foldline.domain.spec import Json
 
@@ -39,7 +39,7 @@ def stop_step(decision: Decision, command: StopStep) -> None:
     if step.status == "stopping":
         return
     is_active = step.is_active
-    if step.status == "waiting" and step.open_needs:
+    if step.status == "waiting" and (step.open_needs or not decision.state.is_in_play(step)):
         raise Refused("STEP_NOT_STARTED", f"step {step.name} waits for other steps; it has not begun")
     decision.add(ev.StepStopRequested(step=step.name, reason=command.reason))
     if not is_active:
@@ -109,6 +109,7 @@ def retry(decision: Decision, command: RetrySteps) -> None:
         raise Refused(
             "RUN_IS_A_PART", f"the run is a part of another: retry step {parent.step} of {parent.run_id}"
         )
+    _require_start(state, names)
     values = _fitting(state, command.values, tuple(one.name for one in state.plan.graph.parameters))
     if state.is_final:
         decision.add(ev.RunReopened(reason=command.reason))
@@ -123,7 +124,7 @@ def retry(decision: Decision, command: RetrySteps) -> None:
 def _all_retryable(state: RunState) -> tuple[str, ...]:
     """What a retry without names is of. Naming an unsafe step is the explicit yes that it needs."""
     found = [one.name for one in state.steps if _is_retryable(state, one)]
-    safe = tuple(name for name in found if state.plan.step(name).effects != "unsafe")
+    safe = tuple(name for name in found if not _is_unsafe(state, name))
     if not found:
         raise Refused(
             "NOTHING_TO_RETRY", f"the run is {state.status}, and no step of it failed, is held or stopped"
@@ -135,11 +136,29 @@ def _all_retryable(state: RunState) -> tuple[str, ...]:
     return safe
 
 
+def _is_unsafe(state: RunState, name: str) -> bool:
+    return state.plan.step(name).effects == "unsafe" and bool(state.step(name).attempts)
+
+
+def _require_start(state: RunState, names: tuple[str, ...]) -> None:
+    """Nothing starts while more has failed than the run bears: such steps are retried together."""
+    left = [
+        place
+        for place, one in enumerate(state.steps)
+        if counts_as_failed(state, one) and one.name not in names
+    ]
+    if is_more_than_borne(state, frozenset(place // state.unit_size for place in left)):
+        others = ", ".join(state.steps[place].name for place in left)
+        message = f"{others} failed, too, and nothing is started while a step has: retry them together"
+        raise Refused("OTHERS_FAILED", message)
+
+
 def _is_retryable(state: RunState, step: StepState) -> bool:
-    """Handlers run anew whenever the main part ends, except for one that is held."""
+    """Handlers run anew whenever the main part ends, except for one that is held. What had not begun when its
+    run ended shows as stopped, and begins in the run that goes on."""
     if state.plan.step(step.name).handles and step.status != "held":
         return False
-    return step.status in RETRYABLE and (not step.is_abandoned or bool(step.attempts))
+    return step.status in RETRYABLE
 
 
 def _fitting(state: RunState, values: dict[str, Json], names: tuple[str, ...]) -> dict[str, Json]:

@@ -231,11 +231,11 @@ def _unsafe(step: StepState, failure: Failure) -> Failure:
 
 
 def _retry_delay(state: RunState, step: StepState, failure: Failure, jitter: float) -> float | None:
-    """Seconds until the next attempt; None when no attempt is left."""
+    """Seconds until the next attempt; None when none is left. A retry by hand brings all of them anew."""
     by_platform = failure.kind in INFRASTRUCTURE_KINDS
     alike = [
         one
-        for one in step.attempts
+        for one in step.attempts[step.forgiven :]
         if one.failure is not None and (one.failure.kind in INFRASTRUCTURE_KINDS) == by_platform
     ]
     if by_platform:

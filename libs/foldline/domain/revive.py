@@ -11,7 +11,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from foldline.domain.failures import Failure
-from foldline.domain.run import RunState, StepState
+from foldline.domain.run import RunState, StepState, counts_as_failed
 from foldline.domain.vector import Vector
 
 BECAUSE_OF_OTHERS = frozenset({"failed", "upstream", "handler"})
@@ -23,7 +23,7 @@ def step(state: RunState, retried: StepState, at: datetime) -> RunState:
     place = state.plan.index[retried.name]
     was_final = state.steps[place].is_final
     retried = _waiting(retried)
-    retried = replace(retried, is_confirmed=True, reuse_key=retried.reuse_key or "-")
+    retried = replace(retried, ready_at=at, due_at=at, is_confirmed=True, reuse_key=retried.reuse_key or "-")
     steps = state.steps.set(place, retried)
     queue = [place]
     revived = [place] if was_final else []
@@ -55,6 +55,7 @@ def _waiting(one: StepState) -> StepState:
     return replace(
         one,
         status="waiting",
+        forgiven=len(one.attempts),
         note="",
         skipped_for="",
         failure=None,
@@ -86,16 +87,17 @@ def _recounted(state: RunState, revived: list[int], at: datetime) -> RunState:
         touched.update(state.plan.feeds[place])
     for place in touched:
         left = sum(not steps[need].is_final for need in state.plan.needs[place])
+        handles = bool(state.plan.graph.steps[place].handles)
         one = replace(steps[place], open_needs=left)
         if not one.is_final:
-            one = replace(one, ready_at=None if left or state.plan.graph.steps[place].handles else at)
+            since = None if left or (handles and state.status != "ending") else at
+            one = replace(one, ready_at=since, due_at=since)
         steps = steps.set(place, one)
     if state.status == "ending":
         left = sum(not steps[place].is_final for place in state.plan.handlers)
         return replace(state, steps=steps, open_steps=left, active_steps=_active(steps))
     main = [(place, one) for place, one in enumerate(steps) if not state.plan.graph.steps[place].handles]
-    counts = ("failed", "stopped") if state.created.items else ("failed",)
-    failed = [(place, one) for place, one in main if one.status in counts]
+    failed = [(place, one) for place, one in main if counts_as_failed(state, one)]
     return replace(
         state,
         steps=steps,

@@ -67,7 +67,9 @@ class StepState(Struct, frozen=True, kw_only=True):
     status: str = "waiting"
     open_needs: int = 0  # steps before this one that have not ended yet
     ready_at: datetime | None = None  # since when nothing before it is open
+    due_at: datetime | None = None  # since when (or from when on) its next attempt may start
     attempts: tuple[AttemptState, ...] = ()
+    forgiven: int = 0  # attempts from before it last began anew: they use up no retries
     children: Children | None = None
     outputs: dict[str, Artifact] = {}
     metrics: dict[str, float] = {}
@@ -156,6 +158,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     outcome: str = ""  # of the main part, once the run is ending
     forced: bool = False
     paused_by_parent: bool = False
+    resumed_at: datetime | None = None
     failure: Failure | None = None
     outputs: dict[str, Artifact] = {}
     ended_at: datetime | None = None
@@ -179,9 +182,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     @property
     def is_broken(self) -> bool:
         """Has so much failed that nothing new is started?"""
-        if self.created.items:
-            return len(self.failed_units) > self.created.tolerated
-        return bool(self.failed_units) and self.created.graph.on_failure != "continue"
+        return is_more_than_borne(self, self.failed_units)
 
     @property
     def has_failed(self) -> bool:
@@ -224,6 +225,20 @@ class RunState(Struct, frozen=True, kw_only=True):
     def is_in_play(self, step: StepState) -> bool:
         """Is it the step's part of the run that is on: main part, or handlers?"""
         return bool(self.plan.step(step.name).handles) == (self.status == "ending")
+
+
+def is_more_than_borne(state: RunState, failed_units: frozenset[int]) -> bool:
+    """Does a run with so many failures start nothing more?"""
+    if state.created.items:
+        return len(failed_units) > state.created.tolerated
+    return bool(failed_units) and state.created.graph.on_failure != "continue"
+
+
+def counts_as_failed(state: RunState, step: StepState) -> bool:
+    """Does the step make its run, or its item, fail? A handler never does."""
+    if state.plan.step(step.name).handles:
+        return False
+    return step.status == "failed" or (bool(state.created.items) and step.status == "stopped")
 
 
 def may_start(state: RunState) -> Iterator[tuple[Step, StepState]]:

@@ -160,7 +160,7 @@ def _skip_by_upstream(state: RunState, step: StepState, declared: Step) -> ev.St
     needs = [state.steps[other] for other in state.plan.needs[state.plan.index[step.name]]]
     required = set(required_steps(declared))
     if declared.handles:
-        missing = [name for name in required if not state.step(name).outputs]
+        missing = [name for name in required if state.step(name).status != "completed"]
         if missing:
             return ev.StepSkipped(step=step.name, reason="upstream", because=missing[0])
         return None
@@ -221,6 +221,8 @@ def _end_main(decision: Decision, outcome: str) -> None:
     if state.forced or not any(one.handles in wanted for one in state.plan.graph.steps):
         _end(decision, outcome)
         return
+    if state.status == "paused":
+        return  # handlers are something new; resuming comes back here
     failure = state.first_failure if outcome == "failed" else None
     step = state.failed_step if outcome == "failed" else ""
     decision.add(ev.RunEnding(outcome=outcome, step=step, failure=failure or UNSET))

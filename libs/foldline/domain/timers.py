@@ -70,30 +70,28 @@ def _timed(state: RunState) -> Iterable[StepState]:
 
 
 def _deadlines(state: RunState, step: StepState) -> Iterator[tuple[datetime, str]]:
+    """A step that is held has all the time a person takes; in a stopping run only what is active must end."""
+    if state.status == "stopping" and not step.is_active:
+        return
     if step.status == "awaiting" and step.deadline is not None:
         yield step.deadline, "wait"
-    if not state.plan.has_timeouts or step.is_final or step.ready_at is None:
+    if not state.plan.has_timeouts or step.is_final or step.ready_at is None or step.status == "held":
         return
     timeouts = state.plan.step(step.name).timeouts
     if timeouts.total_seconds:
         yield step.ready_at + timedelta(seconds=timeouts.total_seconds), "total"
     if timeouts.queue_seconds and step.kind == "function" and state.takes_work:
-        since = _queued_since(step)
+        since = _queued_since(state, step)
         if since is not None:
             yield since + timedelta(seconds=timeouts.queue_seconds), "queue"
 
 
-def _queued_since(step: StepState) -> datetime | None:
-    """Since when the step has been waiting for an executor and nothing else; None when it does not."""
-    match step.status:
-        case "waiting":
-            return step.ready_at
-        case "retrying":
-            return step.retry_at
-        case "scheduled":
-            return step.attempts[-2].ended_at if len(step.attempts) > 1 else step.ready_at
-        case _:
-            return None
+def _queued_since(state: RunState, step: StepState) -> datetime | None:
+    """Since when the step has been waiting for an executor and nothing else; None when it does not. The time
+    that the run was paused does not count."""
+    if step.status not in ("waiting", "retrying", "scheduled") or step.due_at is None:
+        return None
+    return step.due_at if state.resumed_at is None else max(step.due_at, state.resumed_at)
 
 
 def _time_out(decision: Decision, step: StepState, what: str) -> None:
@@ -106,7 +104,7 @@ def _time_out(decision: Decision, step: StepState, what: str) -> None:
         failure = Failure(kind="timeout", reason="NOT_STARTED_IN_TIME", message=message)
     if step.is_active:
         decision.add(ev.AttemptFailed(step=step.name, attempt=step.attempts[-1].number, failure=failure))
-        if step.status == "stopping":
+        if step.status == "stopping" or decision.state.status == "stopping" or decision.state.forced:
             decision.add(ev.StepStopped(step=step.name))
             return
     can_hold = decision.step(step.name).status in ("waiting", "retrying")
