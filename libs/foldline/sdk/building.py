@@ -19,7 +19,7 @@ from foldline.sdk.problems import AuthoringError, Problem
 from foldline.sdk.references import Placeholder
 from foldline.sdk.rules import compile_problems, signature_problems
 from foldline.sdk.steps import Step
-from foldline.sdk.tracing import Node, Trace
+from foldline.sdk.tracing import Node, Trace, holds_placeholder
 from foldline.sdk.waits import Question
 from foldline.sdk.workflows import Released, Workflow
 
@@ -243,7 +243,7 @@ class _Graph:
             if kind not in ("any", "json", "list"):
                 message = f"runs over {items.describe()}, which is {kind}, not a list"
                 self._report("NOT_A_LIST", node, message)
-        elif isinstance(items, (list, tuple)):
+        elif isinstance(items, (list, tuple)) and not holds_placeholder(items):
             wrong = [item for item in items if not accepts(wanted, type_of_value(item))]
             if wrong:
                 message = f"gives {wrong[0]!r} to {over}, which takes {wanted}"
@@ -251,11 +251,12 @@ class _Graph:
 
     def _constants(self, node: Node, graph: spec.Graph, over: str) -> None:
         """What is given as a constant keeps the rules of the body's parameters."""
-        known = {one.name for one in graph.parameters if one.name != over}
+        known = {one.name: one.type for one in graph.parameters if one.name != over}
         constants = {
             name: plain(value)
             for name, value in node.arguments.items()
-            if name in known and not isinstance(value, Placeholder)
+            # One of another type is the compiler's to find.
+            if name in known and not holds_placeholder(value) and accepts(known[name], type_of_value(value))
         }
         _, problems = parameters.sort_out(graph.parameters, constants)
         for name, problem in problems.items():

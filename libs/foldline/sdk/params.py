@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Any
 
 from foldline.sdk import hints
-from foldline.sdk.problems import Problem, Site
+from foldline.sdk.problems import AuthoringError, Problem, Site
 from foldline.sdk.tracing import why_not_json
 
 
@@ -100,7 +100,7 @@ def form_of(record: type, site: Site) -> tuple[list[Param], list[Problem]]:
     annotated = hints.fields_of(record)
     if annotated is None:
         message = f"{record!r} is no class of named fields (NamedTuple, dataclass, TypedDict)"
-        return [], [Problem(rule="ILLEGAL_FORM", where="fl.ask", message=message, site=site)]
+        raise AuthoringError(Problem(rule="ILLEGAL_FORM", where="fl.ask", message=message, site=site))
     defaults = _defaults_of(record)
     found = [_complete(name, annotation, defaults.get(name, UNSET)) for name, annotation in annotated]
     problems = [

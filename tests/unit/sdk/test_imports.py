@@ -18,7 +18,18 @@ def one(x: int) -> int:
 @fl.workflow
 def flow(x: int = fl.param(1, ge=0)):
     with fl.when(fl.all_of(fl.is_in(one(x), [2]))):
-        one(x)
+        two = one(x)
+    with fl.otherwise():
+        three = one.skip_when(x < 0)(2)
+    fl.map(one, [1, 2], parallelism=2)
+    one(fl.merge(two, three))
+    fl.repeat(one, until=lambda x: x > 3, carry="x", x=1)
+    fl.approve("go on?", at_rejection="continue", seen=fl.metric(two, "size"))
+    with fl.on_exit():
+        one(fl.outcome.status)
+from foldline.sdk import bodies
+traced = bodies.of_workflow(flow)
+assert not traced.problems, traced.problems
 assert one(1) == 2
 outside = {{
     name for name, module in sys.modules.items()

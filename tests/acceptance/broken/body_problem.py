@@ -1,0 +1,24 @@
+"""A problem inside the body of a map."""
+# expect: UNKNOWN_STEP step train
+
+import foldline as fl
+
+
+@fl.step
+def load(rows: int = 3) -> list[int]:
+    return list(range(rows))
+
+
+@fl.step
+def train(row: int, rate: float = 0.1) -> float:
+    return row * rate
+
+
+@fl.workflow
+def one(row: int):
+    train.after("laod")(row)
+
+
+@fl.workflow
+def broken():
+    fl.map(one, load())

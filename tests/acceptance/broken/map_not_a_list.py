@@ -1,0 +1,19 @@
+"""A map over a number."""
+# expect: NOT_A_LIST step train-2
+
+import foldline as fl
+
+
+@fl.step
+def load(rows: int = 3) -> list[int]:
+    return list(range(rows))
+
+
+@fl.step
+def train(row: int, rate: float = 0.1) -> float:
+    return row * rate
+
+
+@fl.workflow
+def broken():
+    fl.map(train, train(1))

@@ -1,0 +1,20 @@
+"""A workflow calls itself."""
+# expect: RECURSIVE_WORKFLOW workflow broken
+
+import foldline as fl
+
+
+@fl.step
+def load(rows: int = 3) -> list[int]:
+    return list(range(rows))
+
+
+@fl.step
+def train(row: int, rate: float = 0.1) -> float:
+    return row * rate
+
+
+@fl.workflow
+def broken():
+    load()
+    broken()
