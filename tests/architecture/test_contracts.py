@@ -23,6 +23,7 @@ OFFENCES = [
     Offence("the layers of libs", "libs/foldline/domain/names.py", "import foldline.wire"),
     Offence("the layers of libs", "libs/foldline/utils/__init__.py", ""),
     Offence("domain is pure", "libs/foldline/domain/names.py", "import time"),
+    Offence("who runs what next", "services/scheduler/foldline_scheduler/reasons.py", "import time"),
     Offence(
         "services are islands",
         "services/registry/foldline_registry/__init__.py",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import msgspec
@@ -44,14 +44,31 @@ as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 @click.option("--postgres-port", default=0, metavar="N", help="Port of the embedded Postgres.")
 @click.option("--nats-port", default=0, metavar="N", help="Port of the embedded NATS.")
 @click.option("--slots", default=0, metavar="N", help="Steps that run at the same time; 0: one per CPU.")
+@click.option(
+    "--limits", type=click.File(), metavar="FILE", help="Limits and weights of the queues, as JSON."
+)
+@click.option("--flavors", type=click.File(), metavar="FILE", help="Named sizes of steps, as JSON.")
 @as_json
-def up(folder: Path, *, detach: bool, is_json: bool, **wishes: Any) -> None:
+def up(
+    folder: Path,
+    *,
+    limits: TextIO | None,
+    flavors: TextIO | None,
+    detach: bool,
+    is_json: bool,
+    **wishes: Any,
+) -> None:
     """Start the platform on this machine and stay until Ctrl-C.
 
     Prepares Postgres and NATS from packages, applies migrations, starts the five services and restarts
     whatever ends. Listens on the loopback only. Exit code 1: it did not start, or it already runs.
     """
-    options = Options(home=str(folder.absolute()), **wishes)
+    options = Options(
+        home=str(folder.absolute()),
+        limits=limits.read() if limits else "",
+        flavors=flavors.read() if flavors else "",
+        **wishes,
+    )
 
     def ready(now: State) -> None:
         _print_where(now, is_json=is_json)

@@ -104,7 +104,8 @@ def _not_begun(state: RunState, declared: Step, step: StepState, now: datetime) 
     if state.status == "stopping" or state.forced:
         return "STOPPING", "the run is being stopped; nothing new starts", since
     if declared.handles and state.status != "ending":
-        return "HANDLER", _handler(declared), None
+        when = "has ended" if declared.handles == "exit" else "has failed"
+        return "HANDLER", f"it runs once the rest of the run {when}", None
     if step.status == "waiting" and step.open_needs:
         names = _named(tuple(_open_needs(state, step)))
         return "UPSTREAM", f"it waits for {names}", None
@@ -122,13 +123,6 @@ def _not_begun(state: RunState, declared: Step, step: StepState, now: datetime) 
     if step.kind in COMPOSITE:
         return "BEGINNING", "it is about to begin", since
     return "QUEUED", "it waits for an executor", since
-
-
-def _handler(declared: Step) -> str:
-    return {
-        "exit": "it runs when the rest of the run has ended",
-        "failure": "it runs if the run fails",
-    }.get(declared.handles, f"it runs if {declared.handles} fails")
 
 
 def _open_needs(state: RunState, step: StepState) -> Iterator[str]:

@@ -14,7 +14,7 @@ from foldline.artifacts.port import ArtifactError
 from foldline.bus.port import Message
 from foldline.domain.artifacts import Artifact
 from foldline.domain.failures import Failure
-from foldline.domain.work import AttemptKey, Report, StopAttempt, Work
+from foldline.domain.work import AttemptKey, Claim, Report, StopAttempt, Work
 from foldline.execution import carrier
 from foldline.execution.carrier import Result
 from foldline.execution.notes import Notes
@@ -83,9 +83,12 @@ class Attempts:
         self._is_leaving = False
 
     @property
-    def held(self) -> tuple[AttemptKey, ...]:
-        """Attempts that run or will, or have ended and are not acknowledged."""
-        return tuple(dict.fromkeys([*self._live, *self._reports.ended]))
+    def claims(self) -> dict[AttemptKey, Claim]:
+        """Attempts that run or will, and what they take; and those that have ended and are not acknowledged:
+        they take nothing.
+        """
+        ended = dict.fromkeys(self._reports.ended, Claim())
+        return {key: ended.get(key) or _claim(live.work) for key, live in self._live.items()} | ended
 
     @property
     def busy(self) -> int:
@@ -225,6 +228,10 @@ class Attempts:
         metrics.ATTEMPTS.labels(outcome).inc()
         metrics.SECONDS.observe(time.monotonic() - live.since)
         log.info("attempt_ended", key=str(live.work.key), outcome=outcome, lines=live.log.lines)
+
+
+def _claim(work: Work) -> Claim:
+    return Claim(workspace=work.workspace, workflow=work.workflow, resources=work.resources)
 
 
 def _within_limit(outputs: dict[str, Artifact]) -> dict[str, Artifact]:

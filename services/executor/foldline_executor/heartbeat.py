@@ -47,6 +47,7 @@ class Heart:
             await loops.wait_first(end, changed, seconds=BEAT_SECONDS)
 
     async def beat(self, *, leaving: bool = False) -> None:
+        claims = self._attempts.claims
         heartbeat = Heartbeat(
             session=self._home.session,
             name=self._settings.name,
@@ -54,9 +55,15 @@ class Heart:
             pool=self._settings.pool,
             slots=self._settings.slot_count,
             draining=self.is_draining,
-            held=self._attempts.held,
+            held=tuple(claims),
+            claims=tuple(claims.values()),
             replaces=self._home.previous,
             leaving=leaving,
+            cpu=self._settings.cpu_count,
+            memory_bytes=self._settings.memory_bytes,
+            gpu=self._settings.gpu,
+            flavors=self._settings.flavor_names,
+            labels=self._settings.label_values,
         )
         try:
             await self._bus.publish(subjects.HEARTBEAT, work.encode(heartbeat))

@@ -32,6 +32,11 @@ class ExecutorServicer(ExecutorServiceServicer):
             slots=self._settings.slot_count,
             busy=self._attempts.busy,
             draining=self._heart.is_draining,
+            cpu=self._settings.cpu_count,
+            memory_bytes=self._settings.memory_bytes,
+            gpu=self._settings.gpu,
+            flavors=self._settings.flavor_names,
+            labels=self._settings.label_values,
         )
 
     async def DrainExecutor(  # noqa: N802

@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from foldline.chassis import settings
+from foldline.chassis.amounts import ByteAmount
 from foldline.chassis.settings import Secret
 
 
@@ -20,6 +22,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     region: str = "local"
     pool: str = "default"
     slots: int = 0  # attempts at once; 0 means one per processor
+    cpu: float = (
+        0.0  # for attempts together; 0 means as many as there are processors, and one per slot at least
+    )
+    memory: ByteAmount = ByteAmount(0)  # e.g. "16GiB"; 0 means all that the machine has
+    gpu: int = 0
+    flavors: str = ""  # names with commas between; empty means every flavor that there is room for
+    labels: str = ""  # e.g. "zone=a,disk=ssd"; for operators to see
     drain_seconds: float = 10.0  # how long attempts may go on after SIGTERM before they are stopped
     store_patience_seconds: float = 30.0  # how long logs wait for a store that is away
     listen: str = "127.0.0.1:0"
@@ -29,6 +38,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def slot_count(self) -> int:
         return self.slots or os.cpu_count() or 1
+
+    @property
+    def cpu_count(self) -> float:
+        return self.cpu or float(max(self.slot_count, os.cpu_count() or 1))
+
+    @property
+    def memory_bytes(self) -> int:
+        return int(self.memory) or psutil.virtual_memory().total
+
+    @property
+    def flavor_names(self) -> tuple[str, ...]:
+        return tuple(_parts(self.flavors))
+
+    @property
+    def label_values(self) -> dict[str, str]:
+        """A label without a value has an empty one."""
+        pairs = (part.partition("=") for part in _parts(self.labels))
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 class _Machine(msgspec.Struct, frozen=True, kw_only=True):

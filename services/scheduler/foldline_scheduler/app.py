@@ -19,7 +19,6 @@ from foldline.pg import connect, migrate
 from foldline.wire import failures
 from foldline_scheduler.engine import Base, assemble
 from foldline_scheduler.leases import Leases
-from foldline_scheduler.limits import parse_flavors, parse_limits
 from foldline_scheduler.listener import Listener
 from foldline_scheduler.open_runs import OpenRuns
 from foldline_scheduler.owner import Owner
@@ -35,7 +34,7 @@ SILENCE_CHECK_SECONDS = 0.5
 
 async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
     """Open Postgres, NATS and the registry; then serve until `life.stop`."""
-    limits, flavors = parse_limits(settings.limits), parse_flavors(settings.flavors)
+    limits, flavors = settings.limits.value, settings.flavors.value
     dsn = settings.postgres.value
     async with AsyncExitStack() as opened:
         pool = await opened.enter_async_context(

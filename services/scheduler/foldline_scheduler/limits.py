@@ -77,8 +77,22 @@ def _place(run_id: str, step: str) -> tuple[str, str]:
     return "/".join(path), run_id.rsplit(".", 2)[0] if inside else ""
 
 
-def parse_limits(text: str) -> Limits:
+class LimitsText:
     """The setting FOLDLINE_LIMITS. Raises BadSetting with all its problems together."""
+
+    def __init__(self, text: str) -> None:
+        self.value = parse_limits(text)
+
+
+class FlavorsText:
+    """The setting FOLDLINE_FLAVORS. Raises BadSetting with all its problems together."""
+
+    def __init__(self, text: str) -> None:
+        self.value = parse_flavors(text)
+
+
+def parse_limits(text: str) -> Limits:
+    """Raises BadSetting."""
     found = _decode(text)
     problems = [f"{name!r} is unknown; there are {', '.join(_RULES)}" for name in found if name not in _RULES]
     for name, group in found.items():
@@ -90,7 +104,7 @@ def parse_limits(text: str) -> Limits:
 
 
 def parse_flavors(text: str) -> dict[str, Size]:
-    """The setting FOLDLINE_FLAVORS. Raises BadSetting with all its problems together."""
+    """Raises BadSetting."""
     sizes: dict[str, Size] = {}
     problems: list[str] = []
     for name, given in _decode(text).items():

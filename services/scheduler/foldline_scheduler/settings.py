@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from foldline.chassis.settings import Secret
+from foldline_scheduler.limits import FlavorsText, LimitsText
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +18,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     admin: str = "127.0.0.1:0"
     log_format: str = "auto"
     lease_seconds: float = 5.0  # a partition is free this long after its owner was last heard of
-    limits: str = ""  # JSON: attempts at once of pools, workspaces, workflows, steps (docs/queues.md)
-    flavors: str = ""  # JSON: named sizes
+    limits: LimitsText = LimitsText("")  # JSON: attempts at once and weights; docs/queues.md
+    flavors: FlavorsText = FlavorsText("")  # JSON: named sizes of steps; docs/queues.md
     silence_seconds: float = 5.0  # an executor session unheard of for this long is lost

@@ -41,6 +41,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     postgres_port: int = 0
     nats_port: int = 0
     slots: int = 0
+    limits: str = ""  # JSON of the settings FOLDLINE_LIMITS and FOLDLINE_FLAVORS
+    flavors: str = ""
 
     def place(self) -> Home:
         """The home, created where it is missing. Raises StartFailed where that is not possible."""
@@ -184,6 +186,8 @@ async def _start_servers(start: _Start, ports: dict[str, int]) -> programs.Backi
         artifacts=str(home.artifacts),
         token_key=credentials.key(home),
         slots=options.slots,
+        limits=options.limits,
+        flavors=options.flavors,
     )
 
 

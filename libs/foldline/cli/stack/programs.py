@@ -40,6 +40,8 @@ class Backing(msgspec.Struct, frozen=True):
     artifacts: str
     token_key: str
     slots: int = 0
+    limits: str = ""
+    flavors: str = ""
 
 
 def services() -> dict[str, str]:
@@ -113,7 +115,11 @@ def _settings(name: str, home: Home, ports: Mapping[str, int], backing: Backing)
 def _own_settings(name: str, home: Home, ports: Mapping[str, int], backing: Backing) -> dict[str, str]:
     match name:
         case "scheduler":
-            return {"REGISTRY": address(ports["registry"])}
+            return {
+                "REGISTRY": address(ports["registry"]),
+                "LIMITS": backing.limits,
+                "FLAVORS": backing.flavors,
+            }
         case "executor":
             return {
                 "HOME": str(home.executor),

@@ -634,8 +634,9 @@ class WaitingStep(google.protobuf.message.Message):
     """The run it is in: the one asked for, or one inside it."""
     step: builtins.str
     reason: builtins.str
-    """Stable, e.g. "UPSTREAM", "NO_EXECUTOR", "LIMIT", "TURN", "RETRY", "ANSWER", "PARAMETERS", "HELD", "PAUSED",
-    "EQUAL_ATTEMPT".
+    """Stable; docs/queues.md says what each means. Of the run: "UPSTREAM", "RETRY", "ANSWER", "EVENT", "PARAMETERS",
+    "HELD", "PAUSED", "STOPPING", "HANDLER", "CHILDREN", "RECALL", "EQUAL_ATTEMPT", "BEGINNING", "STARTING". Of
+    the queue: "UNKNOWN_FLAVOR", "NO_EXECUTOR", "TOO_LARGE", "LIMIT", "TURN", "NO_ROOM", "STARTING".
     """
     message: builtins.str
     """One sentence that a person can act on."""
