@@ -48,6 +48,11 @@ def until_step(here: Installation, run_id: str, step: str, *wanted: str) -> dict
     return until_sync(check, timeout=60)
 
 
+def until_restarted(here: Installation, name: str, before: int) -> None:
+    """Wait until another process of that name is there than the one with the pid `before`."""
+    until_sync(lambda: here.process(name)["pid"] not in (0, before), timeout=60)
+
+
 def started(here: Installation, run_id: str) -> Counter[tuple[str, int]]:
     """Attempts of the run and of the runs inside it, by step and number."""
     found = Counter(
@@ -84,7 +89,7 @@ def test_every_form_survives_the_death_of(here: Installation, victim: str) -> No
     for _ in range(3):
         before = here.process(victim)["pid"]
         here.kill(victim)
-        until_sync(lambda before=before: here.process(victim)["pid"] not in (0, before), timeout=60)
+        until_restarted(here, victim, before)
 
     assert_all_ways(here, here.finish(run_id, timeout=180))
 
