@@ -137,7 +137,9 @@ def _all_retryable(state: RunState) -> tuple[str, ...]:
 
 
 def _is_unsafe(state: RunState, name: str) -> bool:
-    return state.plan.step(name).effects == "unsafe" and bool(state.step(name).attempts)
+    """May it have had its effect? One that is held need not have run here: it may have in an earlier run."""
+    step = state.step(name)
+    return state.plan.step(name).effects == "unsafe" and (bool(step.attempts) or step.status == "held")
 
 
 def _require_start(state: RunState, names: tuple[str, ...]) -> None:

@@ -22,8 +22,10 @@ def step(state: RunState, retried: StepState, at: datetime) -> RunState:
     """The state in which `retried` (its status is new already) waits, with all that hangs on it."""
     place = state.plan.index[retried.name]
     was_final = state.steps[place].is_final
-    retried = _waiting(retried)
-    retried = replace(retried, ready_at=at, due_at=at, is_confirmed=True, reuse_key=retried.reuse_key or "-")
+    has_begun = bool(retried.attempts) or _was_held(retried)
+    retried = replace(_waiting(retried), ready_at=at, due_at=at)
+    if has_begun:  # one that had not even asked for an equal attempt still has to
+        retried = replace(retried, is_confirmed=True, reuse_key="-")
     steps = state.steps.set(place, retried)
     queue = [place]
     revived = [place] if was_final else []
@@ -70,6 +72,11 @@ def _waiting(one: StepState) -> StepState:
         is_abandoned=False,
         ended_at=None,
     )
+
+
+def _was_held(one: StepState) -> bool:
+    """Was it held without an attempt, because of one in an earlier run?"""
+    return one.failure is not None and one.failure.kind == "unsafe"
 
 
 def _held(one: StepState) -> StepState:

@@ -9,7 +9,15 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.domain.test_forms import Lab, call, graph, map_step, ref, repeat_step, wait_step
 
-from foldline.domain.commands import Answer, AnswerWait, Recall, RecallSteps, RequestStop, RetrySteps
+from foldline.domain.commands import (
+    Answer,
+    AnswerWait,
+    Recall,
+    RecallSteps,
+    RequestStop,
+    RetrySteps,
+    StopStep,
+)
 from foldline.domain.decide import Refused
 from foldline.domain.failures import Failure
 from foldline.domain.keys import key_of
@@ -472,3 +480,33 @@ def test_an_unsafe_handler_of_a_fork_is_held() -> None:
     world.command(RetrySteps(("bill",)))
     world.run()
     assert (world.state.status, ran(world)) == ("completed", ["bill"])
+
+
+def test_a_retry_without_names_leaves_a_step_alone_that_ran_in_the_origin() -> None:
+    origin = play(paying(), parameters={"rows": 1})
+    world = again(origin, parameters={"rows": 2})
+    assert world.state.step("pay").status == "held"
+
+    with pytest.raises(Refused, match="has to name each of them"):
+        world.command(RetrySteps())
+    world.command(RetrySteps(("pay",)))
+    world.run()
+
+    assert (world.state.status, ran(world)) == ("completed", ["a", "pay"])
+
+
+def test_a_step_that_was_stopped_before_it_asked_still_asks_when_it_is_retried() -> None:
+    origin = play(paying(), parameters={"rows": 1})
+    world = open_world(
+        paying(),
+        parameters={"rows": 2},
+        run_id="x",
+        earlier=[origin],
+        origin=Origin(kind="fork", run_id="run"),
+    )
+    world.command(StopStep("pay"))
+
+    world.command(RetrySteps())
+    world.run()
+
+    assert (world.state.step("pay").status, ran(world)) == ("held", ["a"])
