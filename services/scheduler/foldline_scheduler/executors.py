@@ -93,7 +93,7 @@ class Executors:
         session.heard_at = now
         session.ended.intersection_update(heartbeat.held)
         self._take_others(session)
-        if before.slots != heartbeat.slots:
+        if _offered(before) != _offered(heartbeat):
             self._changed(session)
         self._place(heartbeat.session, session)
 
@@ -213,6 +213,11 @@ class Executors:
                     self.usage[name] = count
                 else:
                     del self.usage[name]
+
+
+def _offered(heartbeat: Heartbeat) -> tuple[object, ...]:
+    """What a candidate is made of."""
+    return (heartbeat.slots, heartbeat.cpu, heartbeat.memory_bytes, heartbeat.gpu, heartbeat.flavors)
 
 
 def _claims(heartbeat: Heartbeat) -> Iterable[tuple[AttemptKey, Claim | None]]:

@@ -14,7 +14,7 @@ waiting for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -22,7 +22,7 @@ from foldline_scheduler import reasons
 from foldline_scheduler.limits import share
 from foldline_scheduler.reasons import Reason
 from foldline_scheduler.sizes import Size, shown_bytes
-from foldline_scheduler.wanted import Demand, Group, Line, Turns, Wanted
+from foldline_scheduler.wanted import Demand, Line, Turns, Wanted
 
 DEFAULT_POOL = "default"
 
@@ -75,7 +75,7 @@ def assign(
         for assignment in found:
             for name in assignment.wanted.names:
                 counts[name] = counts.get(name, 0) + 1
-        why |= explain(line, _after(here, found), counts, weights)
+        why |= explain(line.groups, _after(here, found), counts, weights, line)
     return Decision(tuple(assignments), why)
 
 
@@ -140,19 +140,27 @@ class _Round:
 
 
 def explain(
-    line: Line, candidates: Sequence[Candidate], usage: Usage, weights: Mapping[str, float]
+    waiting: Mapping[Demand, Collection[Wanted]],
+    candidates: Sequence[Candidate],
+    usage: Usage,
+    weights: Mapping[str, float],
+    asked: Iterable[Wanted],
 ) -> dict[Wanted, Reason]:
-    """Why each attempt of the line waits, after everything was handed out."""
+    """Why each of `asked` waits, after everything was handed out; `waiting` are all who wait there."""
+    obstacles = {demand: obstacle(demand, candidates, usage) for demand in waiting}
     found: dict[Wanted, Reason] = {}
-    eligible: list[Group] = []
-    for group in line.groups.values():
-        reason = obstacle(group.demand, candidates, usage)
+    left: set[Wanted] = set()
+    for one in asked:
+        reason = obstacles[one.demand]
         if reason is None:
-            eligible.append(group)
+            left.add(one)
         else:
-            found |= dict.fromkeys(group, reason)
-    for before, wanted in enumerate(_in_order(eligible, line, usage, weights)):
-        found[wanted] = _turn(line, before) if before else _first(wanted.demand, candidates)
+            found[one] = reason
+    if left:
+        eligible = [group for demand, group in waiting.items() if obstacles[demand] is None]
+        for before, one in enumerate(_in_order(eligible, usage, weights)):
+            if one in left:
+                found[one] = _turn(one.demand, before) if before else _first(one.demand, candidates)
     return found
 
 
@@ -232,35 +240,37 @@ def _to_keep(demand: Demand, candidates: Sequence[Candidate], rooms: Mapping[str
 
 
 def _in_order(
-    groups: Iterable[Group], line: Line, usage: Usage, weights: Mapping[str, float]
+    groups: Iterable[Collection[Wanted]], usage: Usage, weights: Mapping[str, float]
 ) -> Iterator[Wanted]:
     """The attempts of these groups in the order in which `Turns` would take them, if each could go.
 
     The n-th of a workspace comes when that has n attempts more than now; so all can be sorted at once.
     """
-    region, pool = line.place
     waiting: dict[int, dict[str, list[Wanted]]] = {}
     for group in groups:
-        of_priority = waiting.setdefault(group.demand.priority, {})
-        of_priority.setdefault(group.demand.workspace, []).extend(group)
+        demand = next(iter(group)).demand
+        waiting.setdefault(demand.priority, {}).setdefault(share_of(demand), []).extend(group)
     active: dict[str, int] = {}
     for _, of_priority in sorted(waiting.items(), reverse=True):
         turns = []
-        for workspace, found in of_priority.items():
-            first = active.get(workspace, usage.get(share(region, pool, workspace), 0))
-            weight = weights.get(workspace, 1.0)
+        for counted, found in of_priority.items():
+            first = active.get(counted, usage.get(counted, 0))
+            weight = weights.get(found[0].demand.workspace, 1.0)
             by_age = sorted((one.age, n, one) for n, one in enumerate(found))
             turns += [((first + n) / weight, age, n, one) for n, (age, _, one) in enumerate(by_age)]
-            active[workspace] = first + len(found)
+            active[counted] = first + len(found)
         yield from (one for *_, one in sorted(turns))
 
 
-def _turn(line: Line, before: int) -> Reason:
-    region, pool = line.place
+def share_of(demand: Demand) -> str:
+    return share(demand.region, demand.pool, demand.workspace)
+
+
+def _turn(demand: Demand, before: int) -> Reason:
     attempts = "1 attempt is" if before == 1 else f"{before} attempts are"
     message = (
-        f"{attempts} before it in pool {pool} of region {region}: of higher priority, of a workspace that "
-        "has less of its share, or longer ready"
+        f"{attempts} before it in pool {demand.pool} of region {demand.region}: of higher priority, of a "
+        "workspace that has less of its share, or longer ready"
     )
     return Reason(reasons.TURN, message)
 

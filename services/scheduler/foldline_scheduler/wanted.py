@@ -22,6 +22,9 @@ Place = tuple[str, str]
 
 
 Age = tuple[datetime, str, int, int]
+"""Ready since, run, place in its graph, attempt: longest ready first, and the rest makes it the same order
+always.
+"""
 
 
 class Demand(Struct, frozen=True, kw_only=True):
@@ -49,14 +52,8 @@ class Wanted(Struct, frozen=True, eq=False):
 
     key: AttemptKey
     demand: Demand
-    since: datetime
-    place: int  # in its run's graph
+    age: Age
     names: tuple[str, ...]  # under which it is counted once it is active
-
-    @property
-    def age(self) -> Age:
-        """Longest ready first; the rest makes it the same order always."""
-        return (self.since, self.key.run_id, self.place, self.key.attempt)
 
 
 class Group:
@@ -75,6 +72,9 @@ class Group:
 
     def __iter__(self) -> Iterator[Wanted]:
         return iter(self._alive)
+
+    def __contains__(self, wanted: object) -> bool:
+        return wanted in self._alive
 
     def add(self, wanted: Wanted) -> None:
         self._number += 1
