@@ -24,7 +24,7 @@ How an owner uses it:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from msgspec import Struct
 
@@ -72,7 +72,7 @@ class Queue:
         self._runs: dict[str, _Run] = {}
         self._lines: dict[Place, Line] = {}
         self._due: dict[str, None] = {}
-        self._seen: dict[Place, int] = {}  # the executors' `changes` when a line was last handed out
+        self._seen: int | None = None  # the executors' `changes` when there was last nothing more to hand out
 
     def ask(self, offer: Offer) -> tuple[Grant, ...]:
         """What the run may start now; the rest of the offer waits. It replaces what the run offered
@@ -144,8 +144,7 @@ class Queue:
         """For every step of the offer why it does not run yet."""
         run = self._runs.get(offer.run_id) or _Run()
         found: dict[str, Reason] = {}
-        asked: dict[Wanted, str] = {}
-        lines: dict[Place, Line] = {}
+        asked: dict[Place, list[Wanted]] = {}
         for one, wanted in self._wanted(offer, offer.steps):
             if wanted is None:
                 found[one.step] = _unknown_flavor(one.resources)
@@ -153,16 +152,24 @@ class Queue:
                 message = f"it is being given to executor {run.active[wanted.key]}"
                 found[one.step] = Reason(reasons.STARTING, message)
             else:
-                asked[wanted] = one.step
-                lines.setdefault(wanted.demand.place, Line(wanted.demand.place)).add(wanted)
-        for place, line in lines.items():
-            for other in self._lines.get(place, ()):
-                if other.key.run_id != offer.run_id:
-                    line.add(other)
-            candidates = self._executors.candidates(*place)
-            why = policy.explain(line, candidates, self._executors.usage, self._weights)
-            found |= {asked[wanted]: reason for wanted, reason in why.items() if wanted in asked}
+                asked.setdefault(wanted.demand.place, []).append(run.waiting.get(one.step, wanted))
+        for place, some in asked.items():
+            candidates, usage = self._executors.candidates(*place), self._executors.usage
+            why = policy.explain(self._waiting_at(place, some), candidates, usage, self._weights, some)
+            found |= {wanted.key.step: reason for wanted, reason in why.items()}
         return found
+
+    def _waiting_at(self, place: Place, some: Iterable[Wanted]) -> dict[Demand, Collection[Wanted]]:
+        """All who wait there, and `some`, whether or not they are among them."""
+        line = self._lines.get(place)
+        waiting: dict[Demand, Collection[Wanted]] = dict(line.groups) if line else {}
+        more: dict[Demand, list[Wanted]] = {}
+        for one in some:
+            if one not in waiting.get(one.demand, ()):
+                more.setdefault(one.demand, []).append(one)
+        for demand, others in more.items():
+            waiting[demand] = [*waiting.get(demand, ()), *others]
+        return waiting
 
     # -- who waits ---------------------------------------------------------------------------------
 
@@ -189,14 +196,14 @@ class Queue:
                 continue  # `explain` says so
             place = wanted.demand.place
             run.waiting[one.step] = wanted
-            self._seen.pop(place, None)
+            self._seen = None
             if place not in self._lines:
                 self._lines[place] = Line(place)
             self._lines[place].add(wanted)
 
     def _remove(self, wanted: Wanted) -> None:
         """Who stands behind it may have a chance now."""
-        self._seen.pop(wanted.demand.place, None)
+        self._seen = None
         self._lines[wanted.demand.place].remove(wanted)
 
     def _wanted(self, offer: Offer, steps: Iterable[Ready]) -> Iterator[tuple[Ready, Wanted | None]]:
@@ -212,7 +219,8 @@ class Queue:
                 yield one, None
                 continue
             key = AttemptKey(run_id=offer.run_id, step=one.step, attempt=one.attempt)
-            yield one, Wanted(key, demand, one.since, one.place, names)
+            age = (one.since, offer.run_id, one.place, one.attempt)
+            yield one, Wanted(key, demand, age, names)
 
     def _demand(self, offer: Offer, one: Ready, names: Iterable[str]) -> Demand | None:
         size = size_of(one.resources, self._flavors)
@@ -239,15 +247,15 @@ class Queue:
     def _hand_out(self) -> None:
         """Where anything has changed since the last time."""
         changes = self._executors.changes
-        for place, line in list(self._lines.items()):
-            if self._seen.get(place) == changes:
-                continue
-            candidates = self._executors.candidates(*place)
-            for one in policy.hand_out(line, candidates, self._executors.usage, self._weights):
-                self._keep(one.wanted, one.session)
-            self._seen[place] = changes
+        if not self._lines or self._seen == changes:
+            return
+        lines = [(line, self._executors.candidates(*place)) for place, line in self._lines.items()]
+        for one in policy.hand_out(lines, self._executors.usage, self._weights):
+            self._keep(one.wanted, one.session)
+        self._seen = changes
+        for line, _ in lines:
             if not line.groups:
-                del self._lines[place]
+                del self._lines[line.place]
 
     def _keep(self, wanted: Wanted, session: str) -> None:
         key = wanted.key

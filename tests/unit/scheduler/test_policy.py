@@ -1,99 +1,192 @@
-"""The choice of an executor."""
+"""Who runs next, and why the others do not."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
-from foldline.domain.work import AttemptKey, Heartbeat
-from foldline_scheduler.executors import Executors
-from foldline_scheduler.partitions import PARTITIONS, partition_of
-from foldline_scheduler.policy import Candidate, choose
-from foldline_scheduler.streams import mint_run_id
+import pytest
+from tests.unit.scheduler.attempts import GIB, candidate, room, size, wanted
+
+from foldline_scheduler.policy import Candidate, Usage, assign
+from foldline_scheduler.wanted import Wanted
+
+
+def given(
+    attempts: Iterable[Wanted],
+    candidates: Sequence[Candidate],
+    usage: Usage | None = None,
+    weights: Mapping[str, float] | None = None,
+) -> list[tuple[str, str]]:
+    """Who got which session, in order."""
+    decision = assign(attempts, candidates, usage or {}, weights or {})
+    return [(one.wanted.key.run_id, one.session) for one in decision.assignments]
+
+
+def why(
+    attempt: Wanted, candidates: Sequence[Candidate], *others: Wanted, usage: Usage | None = None
+) -> tuple[str, str]:
+    reason = assign([attempt, *others], candidates, usage or {}, {}).reasons[attempt]
+    return reason.reason, reason.message
+
+
+# -- which executor --------------------------------------------------------------------------------
 
 
 def test_the_executor_with_most_room_gets_the_attempt() -> None:
-    candidates = [Candidate("a", "local", "default", 1), Candidate("b", "local", "default", 3)]
-
-    assert choose(candidates, region="local", pool="") == "b"
+    assert given([wanted()], [candidate("a", room(1)), candidate("b", room(3))]) == [("r", "b")]
 
 
 def test_ties_go_to_the_smallest_session() -> None:
-    candidates = [Candidate("b", "local", "default", 1), Candidate("a", "local", "default", 1)]
-
-    assert choose(candidates, region="local", pool="default") == "a"
+    assert given([wanted()], [candidate("b", room(1)), candidate("a", room(1))]) == [("r", "a")]
 
 
 def test_an_executor_of_another_region_or_pool_gets_nothing() -> None:
-    candidates = [Candidate("a", "moon", "default", 5), Candidate("b", "local", "gpu", 5)]
+    elsewhere = [candidate("a", room(5), region="moon"), candidate("b", room(5), pool="gpu")]
 
-    assert choose(candidates, region="local", pool="") is None
-
-
-def test_a_full_executor_gets_nothing() -> None:
-    assert choose([Candidate("a", "local", "default", 0)], region="local", pool="") is None
+    assert given([wanted()], elsewhere) == []
 
 
-def beat(**changes: Any) -> Heartbeat:
-    fields = {"session": "s1", "name": "n", "region": "local", "pool": "default", "slots": 2}
-    return Heartbeat(**{**fields, **changes})
+def test_an_attempt_without_graphics_leaves_executors_with_them_to_others() -> None:
+    candidates = [candidate("a", room(9, gpu=4)), candidate("b", room(1))]
+
+    assert given([wanted()], candidates) == [("r", "b")]
 
 
-def test_a_reserved_slot_is_taken_until_it_is_released() -> None:
-    executors = Executors()
-    executors.hear(beat(slots=1), now=0.0)
-    key = AttemptKey(run_id="r", step="a", attempt=1)
+def test_small_graphics_attempts_go_where_they_leave_most_together() -> None:
+    candidates = [candidate("a", room(9, gpu=8)), candidate("b", room(2, gpu=1))]
 
-    executors.reserve("s1", key)
-    assert executors.choose(region="local", pool="") is None
-    executors.release("s1", key)
-    assert executors.choose(region="local", pool="") == "s1"
+    assert given([wanted(size=size(gpu=1))], candidates) == [("r", "b")]
 
 
-def test_an_attempt_that_a_heartbeat_shows_takes_its_slot_once() -> None:
-    executors = Executors()
-    key = AttemptKey(run_id="r", step="a", attempt=1)
-    executors.hear(beat(), now=0.0)
-    executors.reserve("s1", key)
+def test_an_executor_that_names_its_flavors_takes_no_others() -> None:
+    candidates = [candidate("a", room(9), flavors=("small",)), candidate("b", room(1))]
 
-    executors.hear(beat(held=(key,)), now=1.0)
-
-    assert executors.choose(region="local", pool="") == "s1"
-    executors.release("s1", key)
-    assert executors.choose(region="local", pool="") == "s1"
+    assert given([wanted(flavor="large")], candidates) == [("r", "b")]
+    assert given([wanted(flavor="small")], candidates) == [("r", "a")]
 
 
-def test_a_restarted_executor_replaces_its_old_session() -> None:
-    executors = Executors()
-    executors.hear(beat(), now=0.0)
-
-    executors.hear(beat(session="s2", replaces="s1"), now=1.0)
-
-    assert (executors.is_here("s1"), executors.is_here("s2")) == (False, True)
+# -- who -------------------------------------------------------------------------------------------
 
 
-def test_a_draining_executor_gets_nothing() -> None:
-    executors = Executors()
-    executors.hear(beat(draining=True), now=0.0)
+def test_higher_priority_goes_first_whatever_its_age_and_share() -> None:
+    attempts = [wanted("old", age=9), wanted("urgent", priority=1, workspace="greedy")]
 
-    assert executors.choose(region="local", pool="") is None
-
-
-def test_silent_sessions_are_named() -> None:
-    executors = Executors()
-    executors.hear(beat(), now=0.0)
-    executors.hear(beat(session="s2"), now=9.0)
-
-    assert executors.silent(before=5.0) == ["s1"]
+    assert given(attempts, [candidate("a", room(1))], {"share local/default greedy": 50}) == [("urgent", "a")]
 
 
-def test_a_run_id_hashes_to_the_same_partition_for_ever() -> None:
-    assert partition_of("0192f0c4-0000-7000-8000-000000000001") == partition_of(
-        "0192f0c4-0000-7000-8000-000000000001"
+def test_the_workspace_with_less_of_its_share_goes_first() -> None:
+    attempts = [wanted("of-w", age=9), wanted("of-v", workspace="v")]
+    usage = {"share local/default w": 3, "share local/default v": 2}
+
+    assert given(attempts, [candidate("a", room(1))], usage) == [("of-v", "a")]
+
+
+def test_a_weight_is_a_larger_share() -> None:
+    attempts = [wanted("of-w", age=9), wanted("of-v", workspace="v")]
+    usage = {"share local/default w": 3, "share local/default v": 2}
+
+    assert given(attempts, [candidate("a", room(1))], usage, {"w": 2}) == [("of-w", "a")]
+
+
+def test_what_a_workspace_has_in_another_pool_does_not_count() -> None:
+    attempts = [wanted("of-w", age=9), wanted("of-v", workspace="v")]
+
+    assert given(attempts, [candidate("a", room(1))], {"share local/gpu w": 9}) == [("of-w", "a")]
+
+
+def test_of_one_workspace_the_longest_ready_goes_first() -> None:
+    attempts = [wanted("young", age=1), wanted("old", age=2)]
+
+    assert given(attempts, [candidate("a", room(2))]) == [("old", "a"), ("young", "a")]
+
+
+def test_who_reached_a_limit_is_passed_over() -> None:
+    attempts = [wanted("old", age=9, bounds=(("workflow w/f", 2),)), wanted("young", workflow="g")]
+
+    assert given(attempts, [candidate("a", room(1))], {"workflow w/f": 2}) == [("young", "a")]
+
+
+def test_small_attempts_do_not_keep_a_large_one_waiting_for_ever() -> None:
+    total = room(4, cpu=4)
+    candidates = [candidate("a", room(2, cpu=2), total), candidate("b", room(1, cpu=1), total)]
+    attempts = [wanted("large", age=9, size=size(cpu=4)), wanted("small", age=1), wanted("tiny")]
+
+    # Executor a lacks least: it is kept until the large one fits.
+    assert given(attempts, candidates) == [("small", "b")]
+
+
+# -- why not ---------------------------------------------------------------------------------------
+
+
+def test_no_executor_in_the_pool_is_a_reason() -> None:
+    assert why(wanted(pool="gpu"), [candidate("a", room(1))]) == (
+        "NO_EXECUTOR",
+        "no executor in pool gpu of region local",
     )
-    assert {partition_of(str(number)) for number in range(1000)} == set(range(PARTITIONS))
 
 
-def test_the_same_request_gets_the_same_run_id() -> None:
-    assert mint_run_id("w", "r1") == mint_run_id("w", "r1")
-    assert mint_run_id("w", "r1") != mint_run_id("other", "r1")
-    assert mint_run_id("w", "") != mint_run_id("w", "")
+def test_no_executor_that_takes_the_flavor_is_a_reason() -> None:
+    assert why(wanted(flavor="a100"), [candidate("a", room(1), flavors=("small",))]) == (
+        "NO_EXECUTOR",
+        "no executor in pool default of region local takes flavor a100",
+    )
+
+
+@pytest.mark.parametrize(
+    ("needs", "message"),
+    [
+        (size(memory=64 * GIB), "needs 64 GiB of memory, the largest executor in {} has 16 GiB"),
+        (size(gpu=2), "needs 2 gpu, the largest executor in {} has 1"),
+        (size(cpu=16.5), "needs 16.5 cpu, the largest executor in {} has 8"),
+        (size(cpu=8, gpu=1), "needs 8 cpu, 1 gpu, which no single executor in {} has"),
+    ],
+)
+def test_too_large_names_what_is_asked_for_and_the_largest_that_there_is(needs: object, message: str) -> None:
+    candidates = [
+        candidate("a", room(1, cpu=8, memory=16 * GIB)),
+        candidate("b", room(1, cpu=1, memory=GIB, gpu=1)),
+    ]
+
+    assert why(wanted(size=needs), candidates) == (
+        "TOO_LARGE",
+        message.format("pool default of region local"),
+    )
+
+
+def test_a_reached_limit_is_named_with_its_numbers() -> None:
+    attempt = wanted(bounds=(("workflow w/f", 4),))
+
+    assert why(attempt, [candidate("a", room(9))], usage={"workflow w/f": 4}) == (
+        "LIMIT",
+        "workflow w/f has 4 of 4 attempts active",
+    )
+
+
+def test_who_is_behind_others_is_told_how_many() -> None:
+    attempt, full = wanted("last"), [candidate("a", room(0), room(2))]
+
+    reason, message = why(attempt, full, wanted("x", age=1), wanted("y", age=2), wanted("z", priority=1))
+
+    assert (reason, message.split(":")[0]) == (
+        "TURN",
+        "3 attempts are before it in pool default of region local",
+    )
+
+
+def test_who_can_never_go_is_before_nobody() -> None:
+    blocked = wanted("x", age=9, bounds=(("workflow w/f", 1),))
+
+    reason, _ = why(wanted("y"), [candidate("a", room(0), room(2))], blocked, usage={"workflow w/f": 1})
+
+    assert reason == "NO_ROOM"
+
+
+def test_who_is_next_is_told_what_lacks() -> None:
+    assert why(wanted(), [candidate("a", room(0), room(2))]) == (
+        "NO_ROOM",
+        "it is next, and all 2 slots of pool default of region local are taken",
+    )
+    assert why(wanted(size=size(cpu=4)), [candidate("a", room(1, cpu=3), room(4, cpu=4))]) == (
+        "NO_ROOM",
+        "it is next and needs 4 cpu, which no executor in pool default of region local has free now",
+    )
