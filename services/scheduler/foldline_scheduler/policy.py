@@ -1,7 +1,7 @@
 """Who runs what next, and why the others do not. Pure: no clock, no I/O, so that every choice can be
 explained.
 
-`hand_out` decides for one place (a pool of a region) as long as there is room; `explain` gives the reason of
+`hand_out` decides as long as there is room; `explain` gives the reason of
 each one that is left. `assign` is both for everything at once, over values alone; the queue calls the two as
 things change.
 
@@ -19,10 +19,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from msgspec import Struct
 
 from foldline_scheduler import reasons
-from foldline_scheduler.limits import share
 from foldline_scheduler.reasons import Reason
 from foldline_scheduler.sizes import Size, shown_bytes
-from foldline_scheduler.wanted import Demand, Line, Turns, Wanted
+from foldline_scheduler.wanted import Demand, Lane, Line, Place, Turns, Wanted
 
 DEFAULT_POOL = "default"
 
@@ -61,82 +60,93 @@ def assign(
     wanted: Iterable[Wanted], candidates: Iterable[Candidate], usage: Usage, weights: Mapping[str, float]
 ) -> Decision:
     """Decide on everything that is wanted."""
-    counts = dict(usage)
-    lines: dict[tuple[str, str], Line] = {}
+    lines: dict[Place, Line] = {}
     for one in wanted:
         lines.setdefault(one.demand.place, Line(one.demand.place)).add(one)
-    all_candidates = list(candidates)
-    assignments: list[Assignment] = []
+    by_name = sorted(candidates, key=lambda one: one.session)
+    found = {place: [one for one in by_name if (one.region, one.pool) == place] for place in sorted(lines)}
+    assignments = hand_out([(lines[place], here) for place, here in found.items()], usage, weights)
+    counts = dict(usage)
+    for assignment in assignments:
+        for name in assignment.wanted.names:
+            counts[name] = counts.get(name, 0) + 1
     why: dict[Wanted, Reason] = {}
-    for place, line in sorted(lines.items()):
-        here = [one for one in all_candidates if (one.region, one.pool) == place]
-        found = hand_out(line, here, counts, weights)
-        assignments += found
-        for assignment in found:
-            for name in assignment.wanted.names:
-                counts[name] = counts.get(name, 0) + 1
-        why |= explain(line.groups, _after(here, found), counts, weights, line)
+    for place, here in found.items():
+        line = lines[place]
+        why |= explain(line.groups, _after(here, assignments), counts, weights, line)
     return Decision(tuple(assignments), why)
 
 
 def hand_out(
-    line: Line, candidates: Sequence[Candidate], usage: Usage, weights: Mapping[str, float]
+    lines: Iterable[tuple[Line, Sequence[Candidate]]], usage: Usage, weights: Mapping[str, float]
 ) -> list[Assignment]:
-    """Take out of `line` what can go now, in order."""
-    turn = _Round(line, candidates, usage, weights)
+    """Take out of the lines what can go now, in order; all of them together, since they may share limits."""
+    turn = _Round([_Site(*one) for one in lines], usage, weights)
     # What is handed out makes workspaces change their places, so look again whether one that was passed over
     # because of another is first now.
-    while turn.hand_out() and turn.kept:
+    while turn.hand_out() and turn.is_any_kept:
         pass
     return turn.assignments
+
+
+class _Site:
+    """A place during a round."""
+
+    def __init__(self, line: Line, candidates: Sequence[Candidate]) -> None:
+        self.line = line
+        self.candidates = candidates
+        self.rooms = {one.session: one.free for one in candidates}
+        self.slots = sum(max(0, one.free.slots) for one in candidates)
+        self.kept = ""
+        """The session that is kept free for the first that was passed over for want of room."""
+
+    def choose(self, demand: Demand) -> str | None:
+        """The session for it; where there is none, one is kept."""
+        session = _choose(demand, self.candidates, self.rooms, self.kept)
+        if session is None:
+            self.kept = self.kept or _to_keep(demand, self.candidates, self.rooms)
+            return None
+        self.rooms[session] = self.rooms[session].minus(demand.size)
+        self.slots -= demand.size.slots
+        return session
 
 
 class _Round:
     """Handing out, in the making."""
 
-    def __init__(
-        self, line: Line, candidates: Sequence[Candidate], usage: Usage, weights: Mapping[str, float]
-    ) -> None:
+    def __init__(self, sites: Iterable[_Site], usage: Usage, weights: Mapping[str, float]) -> None:
         self.assignments: list[Assignment] = []
-        self.kept = ""
-        """The session that is kept free for the first that was passed over for want of room."""
-        self._line = line
-        self._candidates = candidates
+        self._sites = {site.line.place: site for site in sites if site.slots and site.line.groups}
         self._weights = weights
         self._tally = _Tally(usage)
-        self._rooms = {one.session: one.free for one in candidates}
+
+    @property
+    def is_any_kept(self) -> bool:
+        return any(site.kept for site in self._sites.values())
 
     def hand_out(self) -> bool:
         """As far as it goes in the order of now; was anything?"""
-        self.kept = ""
         before = len(self.assignments)
-        slots = sum(max(0, room.slots) for room in self._rooms.values())
-        if not slots or not self._line.groups:
-            return False
         count = self._tally.count
-        turns = Turns(self._line.lanes(count), self._active, self._weights)
-        while slots > 0 and (first := turns.first()) is not None:
+        lanes: list[Lane] = []
+        for site in self._sites.values():
+            site.kept = ""
+            lanes += site.line.lanes(count)
+        turns = Turns(lanes, count, self._weights)
+        while (first := turns.first()) is not None:
             demand = first.demand
-            if (reached := _reached(demand, count)) is not None:
-                self._line.stand_aside(demand, reached)
-                continue
-            session = _choose(demand, self._candidates, self._rooms, self.kept)
-            if session is None:
-                self.kept = self.kept or _to_keep(demand, self._candidates, self._rooms)
+            site = self._sites[demand.place]
+            if site.slots <= 0:
                 turns.pass_over()
-                continue
-            self._give(first, session)
-            slots -= demand.size.slots
+            elif (reached := _reached(demand, count)) is not None:
+                site.line.stand_aside(demand, reached)
+            elif (session := site.choose(demand)) is None:
+                turns.pass_over()
+            else:
+                site.line.remove(first)
+                self._tally.add(first.names)
+                self.assignments.append(Assignment(first, session))
         return len(self.assignments) > before
-
-    def _give(self, wanted: Wanted, session: str) -> None:
-        self._line.remove(wanted)
-        self.assignments.append(Assignment(wanted, session))
-        self._tally.add(wanted.names)
-        self._rooms[session] = self._rooms[session].minus(wanted.demand.size)
-
-    def _active(self, workspace: str) -> int:
-        return self._tally.count(share(*self._line.place, workspace))
 
 
 def explain(
@@ -146,7 +156,7 @@ def explain(
     weights: Mapping[str, float],
     asked: Iterable[Wanted],
 ) -> dict[Wanted, Reason]:
-    """Why each of `asked` waits, after everything was handed out; `waiting` are all who wait there."""
+    """Why each of `asked` waits, after everything was handed out; `waiting` are all who wait at the place."""
     obstacles = {demand: obstacle(demand, candidates, usage) for demand in waiting}
     found: dict[Wanted, Reason] = {}
     left: set[Wanted] = set()
@@ -249,7 +259,7 @@ def _in_order(
     waiting: dict[int, dict[str, list[Wanted]]] = {}
     for group in groups:
         demand = next(iter(group)).demand
-        waiting.setdefault(demand.priority, {}).setdefault(share_of(demand), []).extend(group)
+        waiting.setdefault(demand.priority, {}).setdefault(demand.share, []).extend(group)
     active: dict[str, int] = {}
     for _, of_priority in sorted(waiting.items(), reverse=True):
         turns = []
@@ -260,10 +270,6 @@ def _in_order(
             turns += [((first + n) / weight, age, n, one) for n, (age, _, one) in enumerate(by_age)]
             active[counted] = first + len(found)
         yield from (one for *_, one in sorted(turns))
-
-
-def share_of(demand: Demand) -> str:
-    return share(demand.region, demand.pool, demand.workspace)
 
 
 def _turn(demand: Demand, before: int) -> Reason:
@@ -284,7 +290,7 @@ def _first(demand: Demand, candidates: Sequence[Candidate]) -> Reason:
         return Reason(reasons.NO_ROOM, f"it is next, and {all_slots} of {where} {taken} taken")
     if _choose(demand, candidates, {one.session: one.free for one in candidates}, "") is not None:
         return Reason(reasons.STARTING, f"an executor in {where} has room for it")
-    message = f"it is next and needs {demand.size}, which no executor in {where} has free at this moment"
+    message = f"it is next and needs {demand.size}, which no executor in {where} has free now"
     return Reason(reasons.NO_ROOM, message)
 
 
@@ -306,7 +312,8 @@ def _too_large(size: Size, candidates: Sequence[Candidate], where: str) -> str:
 def _after(candidates: Sequence[Candidate], assignments: Iterable[Assignment]) -> list[Candidate]:
     rooms = {one.session: one.free for one in candidates}
     for one in assignments:
-        rooms[one.session] = rooms[one.session].minus(one.wanted.demand.size)
+        if one.session in rooms:
+            rooms[one.session] = rooms[one.session].minus(one.wanted.demand.size)
     return [
         Candidate(one.session, one.region, one.pool, one.total, rooms[one.session], one.flavors)
         for one in candidates

@@ -72,7 +72,7 @@ class Queue:
         self._runs: dict[str, _Run] = {}
         self._lines: dict[Place, Line] = {}
         self._due: dict[str, None] = {}
-        self._seen: dict[Place, int] = {}  # the executors' `changes` when a line was last handed out
+        self._seen: int | None = None  # the executors' `changes` when there was last nothing more to hand out
 
     def ask(self, offer: Offer) -> tuple[Grant, ...]:
         """What the run may start now; the rest of the offer waits. It replaces what the run offered
@@ -196,14 +196,14 @@ class Queue:
                 continue  # `explain` says so
             place = wanted.demand.place
             run.waiting[one.step] = wanted
-            self._seen.pop(place, None)
+            self._seen = None
             if place not in self._lines:
                 self._lines[place] = Line(place)
             self._lines[place].add(wanted)
 
     def _remove(self, wanted: Wanted) -> None:
         """Who stands behind it may have a chance now."""
-        self._seen.pop(wanted.demand.place, None)
+        self._seen = None
         self._lines[wanted.demand.place].remove(wanted)
 
     def _wanted(self, offer: Offer, steps: Iterable[Ready]) -> Iterator[tuple[Ready, Wanted | None]]:
@@ -247,15 +247,15 @@ class Queue:
     def _hand_out(self) -> None:
         """Where anything has changed since the last time."""
         changes = self._executors.changes
-        for place, line in list(self._lines.items()):
-            if self._seen.get(place) == changes:
-                continue
-            candidates = self._executors.candidates(*place)
-            for one in policy.hand_out(line, candidates, self._executors.usage, self._weights):
-                self._keep(one.wanted, one.session)
-            self._seen[place] = changes
+        if not self._lines or self._seen == changes:
+            return
+        lines = [(line, self._executors.candidates(*place)) for place, line in self._lines.items()]
+        for one in policy.hand_out(lines, self._executors.usage, self._weights):
+            self._keep(one.wanted, one.session)
+        self._seen = changes
+        for line, _ in lines:
             if not line.groups:
-                del self._lines[place]
+                del self._lines[line.place]
 
     def _keep(self, wanted: Wanted, session: str) -> None:
         key = wanted.key

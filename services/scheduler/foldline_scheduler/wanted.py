@@ -15,6 +15,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from foldline.domain.work import AttemptKey
+from foldline_scheduler.limits import share
 from foldline_scheduler.sizes import Size
 
 Place = tuple[str, str]
@@ -41,6 +42,11 @@ class Demand(Struct, frozen=True, kw_only=True):
     @property
     def place(self) -> Place:
         return (self.region, self.pool)
+
+    @property
+    def share(self) -> str:
+        """What its workspace's attempts at the place are counted under."""
+        return share(self.region, self.pool, self.workspace)
 
     @property
     def lane(self) -> Hashable:
@@ -98,6 +104,7 @@ class Lane:
     def __init__(self, demand: Demand) -> None:
         self.priority = demand.priority
         self.workspace = demand.workspace
+        self.share = demand.share
         self.groups = 0
         self._heap: list[tuple[Age, int, Group]] = []
         self._number = 0
@@ -186,13 +193,13 @@ class Turns:
     """Whose turn it is: higher priority, then the workspace that has the smallest part of its share of the
     place, then longest ready.
 
-    `active` says how many attempts a workspace has at the place; it may only grow while turns are taken.
+    Lanes of several places may be among them. Counts may only grow while turns are taken.
     """
 
     def __init__(
-        self, lanes: Iterable[Lane], active: Callable[[str], int], weights: Mapping[str, float]
+        self, lanes: Iterable[Lane], count: Callable[[str], int], weights: Mapping[str, float]
     ) -> None:
-        self._active = active
+        self._count = count
         self._weights = weights
         self._heap: list[tuple[Order, int, Lane]] = []
         for number, lane in enumerate(lanes):
@@ -219,5 +226,5 @@ class Turns:
         heapq.heappop(self._heap)
 
     def _order(self, lane: Lane, head: Wanted) -> Order:
-        part = self._active(lane.workspace) / self._weights.get(lane.workspace, 1.0)
+        part = self._count(lane.share) / self._weights.get(lane.workspace, 1.0)
         return (-lane.priority, part, head.age)

@@ -186,7 +186,7 @@ def test_who_is_next_is_told_what_lacks() -> None:
         "NO_ROOM",
         "it is next, and all 2 slots of pool default of region local are taken",
     )
-    reason, message = why(wanted(size=size(cpu=4)), [candidate("a", room(1, cpu=3), room(4, cpu=4))])
-    assert reason == "NO_ROOM"
-    where = "pool default of region local"
-    assert message == f"it is next and needs 4 cpu, which no executor in {where} has free at this moment"
+    assert why(wanted(size=size(cpu=4)), [candidate("a", room(1, cpu=3), room(4, cpu=4))]) == (
+        "NO_ROOM",
+        "it is next and needs 4 cpu, which no executor in pool default of region local has free now",
+    )

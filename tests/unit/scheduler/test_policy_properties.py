@@ -36,7 +36,7 @@ def sizes(most: int) -> st.SearchStrategy[Size]:
 @st.composite
 def attempts_of(draw: st.DrawFn) -> list[Wanted]:
     found = []
-    for number in range(draw(st.integers(0, 14))):
+    for number in range(draw(st.integers(0, 10))):
         workspace, workflow = draw(st.sampled_from("vw")), draw(st.sampled_from("fg"))
         pool = draw(st.sampled_from(["default", "gpu"]))
         under = {f"workspace {workspace}", f"workflow {workspace}/{workflow}", f"pool local/{pool}"}
@@ -100,7 +100,7 @@ def fitting(attempt: Wanted, candidates: Sequence[Candidate], rooms: dict[str, S
     ]
 
 
-many = settings(max_examples=150, deadline=None)
+many = settings(max_examples=80, deadline=None)
 
 
 @many
@@ -200,13 +200,13 @@ def test_the_order_in_which_things_are_told_changes_nothing(situation: Situation
     assert first.reasons == second.reasons
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     weights=st.dictionaries(
         st.sampled_from("abcd"), st.sampled_from([1.0, 2.0, 3.0, 5.0]), min_size=2, max_size=4
     ),
     slots=st.integers(4, 24),
-    ends=st.lists(st.integers(0, 1000), min_size=300, max_size=300),
+    ends=st.lists(st.integers(0, 1000), min_size=150, max_size=150),
 )
 def test_under_permanent_load_shares_come_to_be_as_the_weights(
     weights: dict[str, float], slots: int, ends: list[int]
@@ -223,6 +223,6 @@ def test_under_permanent_load_shares_come_to_be_as_the_weights(
 
     # No slot more could be moved to somebody who has less of a share.
     counts = Counter(running)
-    assert max((counts[one] - 1) / weight for one, weight in weights.items()) <= min(
-        counts[one] / weight for one, weight in weights.items()
-    )
+    for one, weight in weights.items():
+        for other, its_weight in weights.items():
+            assert (counts[one] - 1) / weight <= counts[other] / its_weight
