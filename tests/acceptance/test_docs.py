@@ -1,4 +1,5 @@
-"""docs/sdk.md, docs/cli.md, docs/local-runs.md and docs/schedules.md say what the program does."""
+"""docs/sdk.md, docs/cli.md, docs/local-runs.md, docs/operations-on-runs.md and docs/schedules.md
+say what the program does."""
 
 from __future__ import annotations
 
@@ -19,12 +20,13 @@ ROOT = Path(__file__).parents[2]
 SDK = (ROOT / "docs" / "sdk.md").read_text(encoding="utf-8")
 CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 LOCAL = (ROOT / "docs" / "local-runs.md").read_text(encoding="utf-8")
+OPERATIONS = (ROOT / "docs" / "operations-on-runs.md").read_text(encoding="utf-8")
 SCHEDULES = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
 
 EXAMPLES = dict(re.findall(r"```python\n# example: (\w+)\.py\n(.*?)```", SDK, re.DOTALL))
 LINES = [
     line
-    for block in re.findall(r"```sh\n(.*?)```", CLI + SDK + SCHEDULES + LOCAL, re.DOTALL)
+    for block in re.findall(r"```sh\n(.*?)```", CLI + SDK + SCHEDULES + LOCAL + OPERATIONS, re.DOTALL)
     for line in block.splitlines()
     if line.startswith("foldline ")
 ]
