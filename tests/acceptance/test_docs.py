@@ -1,4 +1,4 @@
-"""docs/sdk.md, docs/control-flow.md, docs/cli.md, docs/local-runs.md and docs/schedules.md say what is so."""
+"""The pages for users say what is so: their examples run, their command lines are understood."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 SDK = (ROOT / "docs" / "sdk.md").read_text(encoding="utf-8")
 CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 LOCAL = (ROOT / "docs" / "local-runs.md").read_text(encoding="utf-8")
+OPERATIONS = (ROOT / "docs" / "operations-on-runs.md").read_text(encoding="utf-8")
 SCHEDULES = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
 
 FLOW = (ROOT / "docs" / "control-flow.md").read_text(encoding="utf-8")
@@ -27,7 +28,9 @@ FLOW = (ROOT / "docs" / "control-flow.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"```python\n# example: (\w+)\.py\n(.*?)```", SDK + FLOW, re.DOTALL))
 LINES = [
     line
-    for block in re.findall(r"```sh\n(.*?)```", CLI + SDK + FLOW + SCHEDULES + LOCAL, re.DOTALL)
+    for block in re.findall(
+        r"```sh\n(.*?)```", CLI + SDK + FLOW + SCHEDULES + LOCAL + OPERATIONS, re.DOTALL
+    )
     for line in block.splitlines()
     if line.startswith("foldline ")
 ]

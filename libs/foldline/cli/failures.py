@@ -42,6 +42,7 @@ _HINTS: Mapping[str, str] = {
     "RUN_ENDED": "`foldline show RUN` has its record; `foldline rerun RUN` makes a new run from it",
     "NOT_RETRYABLE": "`foldline show RUN` tells how the steps are",
     "NOTHING_TO_RETRY": "`foldline rerun RUN --from STEP` makes a new run in which a step runs again",
+    "UNSAFE_STEP": "`foldline retry RUN STEP` lets an unsafe step run again",
     "NOT_ASKING": "`foldline todos` lists what waits for an answer",
     "NO_QUESTION": "`foldline todos` lists what waits for an answer",
     "NOT_ASKED": "only the person who is asked may answer",

@@ -32,8 +32,16 @@ from foldline_gateway.methods import Method
 PREFIXES = ("/artifacts/", "/logs/", "/session/")
 
 _COOKIE = "foldline_reader"
-_INLINE = {"png": "image/png", "json": "application/json"}
-_SUFFIX = {"npy": ".npy", "parquet": ".parquet", "skops": ".skops", "png": ".png", "json": ".json"}
+_INLINE = {"png": "image/png", **dict.fromkeys(("json", "list", "lists"), "application/json")}
+_SUFFIX = {
+    "npy": ".npy",
+    "parquet": ".parquet",
+    "skops": ".skops",
+    "png": ".png",
+    "json": ".json",
+    "list": ".json",
+    "lists": ".json",
+}
 _NO_SCRIPTS = ("content-security-policy", "default-src 'none'; sandbox")
 
 

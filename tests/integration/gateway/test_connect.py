@@ -67,6 +67,18 @@ async def test_a_script_calls_with_plain_json(browser: httpx.AsyncClient, backen
     }
 
 
+async def test_a_persons_answer_is_plain_json(browser: httpx.AsyncClient, backend: Backend) -> None:
+    path = "/foldline.api.scheduler.v1.SchedulerService/AnswerWait"
+    body = {**LAB, "run_id": "r-1", "step": "release", "approved": False, "comment": "not yet"}
+
+    reply = await browser.post(path, json=body, headers=bearer(lab="operator"))
+    refused = await browser.post(path, json=body, headers=bearer(lab="viewer"))
+
+    assert (reply.status_code, refused.status_code) == (200, 403)
+    (asked,) = [call.request for call in backend.calls if call.path == path]
+    assert (asked.WhichOneof("answer"), asked.approved, asked.comment) == ("approved", False, "not yet")
+
+
 async def test_a_binary_reply_passes_through_as_it_came(browser: httpx.AsyncClient, backend: Backend) -> None:
     backend.answer(RUNS + "GetRun", a_run)
     request = recorder.GetRunRequest(workspace="lab", run_id="r-1").SerializeToString()

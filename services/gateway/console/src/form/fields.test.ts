@@ -1,6 +1,8 @@
+import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 
-import { bounds, type Field, fieldsOf, hint, problemOf, sameValues } from "./fields";
+import { ParameterSchema } from "../api/foldline/api/workflow/v1/workflow_pb";
+import { bounds, type Field, fieldOfParameter, fieldsOf, hint, problemOf, sameValues } from "./fields";
 
 const schema = {
   type: "object",
@@ -41,6 +43,22 @@ describe("fieldsOf", () => {
 
   test("a workflow without parameters has no fields", () => {
     expect(fieldsOf(undefined)).toEqual([]);
+  });
+});
+
+test("a parameter that a run asks for has the field that it has in the configuration", () => {
+  const rate = create(ParameterSchema, {
+    name: "rate",
+    type: "float",
+    maximum: 1,
+    default: { kind: { case: "numberValue", value: 0.5 } },
+  });
+
+  expect(fieldOfParameter(rate)).toMatchObject({ kind: "number", required: false, default: 0.5, maximum: 1 });
+  expect(fieldOfParameter(create(ParameterSchema, { name: "any", type: "json" }))).toMatchObject({
+    label: "any",
+    kind: "json",
+    required: true,
   });
 });
 

@@ -1,7 +1,8 @@
 // A form's fields from the JSON Schema of a release's parameters, and what a person's input means. Pure.
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 
-import { inline } from "../parts/values";
+import type { Parameter } from "../api/foldline/api/workflow/v1/workflow_pb";
+import { inline, plain } from "../parts/values";
 
 export type Kind = "integer" | "number" | "text" | "switch" | "choice" | "json";
 
@@ -51,6 +52,29 @@ function fieldOf(name: string, property: JsonObject, required: boolean): Field {
     default: property.default,
     minimum: typeof property.minimum === "number" ? property.minimum : undefined,
     maximum: typeof property.maximum === "number" ? property.maximum : undefined,
+    choices,
+  };
+}
+
+const PARAMETER_KINDS: Record<string, Kind> = {
+  int: "integer",
+  float: "number",
+  str: "text",
+  bool: "switch",
+};
+
+/** The field of a parameter that is asked for during a run. */
+export function fieldOfParameter(parameter: Parameter): Field {
+  const choices = parameter.choices.map(plain);
+  return {
+    name: parameter.name,
+    label: parameter.title || parameter.name,
+    help: parameter.description,
+    kind: choices.length > 0 ? "choice" : (PARAMETER_KINDS[parameter.type] ?? "json"),
+    required: parameter.default === undefined,
+    default: parameter.default === undefined ? undefined : plain(parameter.default),
+    minimum: parameter.minimum,
+    maximum: parameter.maximum,
     choices,
   };
 }

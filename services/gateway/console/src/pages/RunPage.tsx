@@ -50,6 +50,16 @@ function OneRun({ workspace, runId }: { workspace: string; runId: string }) {
         <>
           {" / "}
           <TextLink to={`/w/${workspace}/workflows/${run.workflow}`}>{run.workflow}</TextLink>
+          {run.parent && (
+            <>
+              {" / "}
+              <TextLink
+                to={`/w/${workspace}/runs/${run.parent.runId}?step=${encodeURIComponent(run.parent.step)}`}
+              >
+                {run.parent.step} of {shortId(run.parent.runId)}
+              </TextLink>
+            </>
+          )}
         </>
       )}
     </>
@@ -195,6 +205,8 @@ function ChosenStep({
       runId={shown.run.runId}
       declared={declared}
       state={state}
+      graph={graph}
+      past={shown.past || hasEnded(shown.run.status)}
       parameters={shown.run.parameters ?? {}}
       steps={shown.steps}
     />

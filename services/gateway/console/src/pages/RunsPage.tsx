@@ -4,23 +4,29 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useSearchParams } from "react-router";
 
 import { Empty } from "../parts/Empty";
+import { shortId } from "../parts/digests";
 import { Page } from "../parts/Page";
 import { RunsTable } from "../parts/RunsTable";
+import { TextLink } from "../parts/TextLink";
 import { ProblemAlert } from "../problems/ProblemAlert";
 import { recorder, until } from "../session/clients";
 import { useWorkspace } from "./params";
 
-const STATUSES = ["created", "running", "stopping", "completed", "failed", "stopped"];
+const STATUSES = ["created", "running", "paused", "stopping", "ending", "completed", "failed", "stopped"];
 const REFRESH_MS = 5_000;
 
 export function RunsPage() {
   const workspace = useWorkspace();
   const [search, setSearch] = useSearchParams();
   const status = search.get("status") ?? "";
+  const parentRunId = search.get("inside") ?? "";
   const query = useInfiniteQuery({
-    queryKey: [workspace, "runs", "all", status],
+    queryKey: [workspace, "runs", "all", status, parentRunId],
     queryFn: ({ pageParam, signal }) =>
-      recorder.listRuns({ workspace, status, pageToken: pageParam, pageSize: 50 }, until(signal)),
+      recorder.listRuns(
+        { workspace, status, parentRunId, pageToken: pageParam, pageSize: 50 },
+        until(signal),
+      ),
     initialPageParam: "",
     getNextPageParam: (page) => page.nextPageToken || undefined,
     refetchInterval: REFRESH_MS,
@@ -29,7 +35,17 @@ export function RunsPage() {
   return (
     <Page
       title="Runs"
-      lead="Every run of this workspace, newest first"
+      lead={
+        parentRunId ? (
+          <>
+            Inside steps of run{" "}
+            <TextLink to={`/w/${workspace}/runs/${parentRunId}`}>{shortId(parentRunId)}</TextLink>, newest
+            first
+          </>
+        ) : (
+          "Every run that somebody started in this workspace, newest first"
+        )
+      }
       actions={
         <Select
           aria-label="Status"
@@ -37,7 +53,12 @@ export function RunsPage() {
           data={STATUSES}
           value={status || null}
           clearable
-          onChange={(chosen) => setSearch(chosen ? { status: chosen } : {})}
+          onChange={(chosen) =>
+            setSearch({
+              ...(parentRunId && { inside: parentRunId }),
+              ...(chosen && { status: chosen }),
+            })
+          }
         />
       }
     >

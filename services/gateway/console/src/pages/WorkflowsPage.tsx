@@ -11,6 +11,7 @@ import { TextLink } from "../parts/TextLink";
 import { until, workflows } from "../session/clients";
 import { NewestRun, type RecentRuns, useRecentRuns } from "./NewestRun";
 import { useWorkspace } from "./params";
+import { Todos } from "./Todos";
 
 const REFRESH_MS = 5_000;
 const PAGE_SIZE = 200;
@@ -24,6 +25,7 @@ export function WorkflowsPage() {
   });
   return (
     <Page title="Workflows" lead={`Released workflows of workspace ${workspace}: configure, start, watch`}>
+      <Todos workspace={workspace} />
       <Loaded query={query} doing="Loading the workflows">
         {(found) =>
           found.length === 0 ? (

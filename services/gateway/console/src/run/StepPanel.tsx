@@ -2,27 +2,32 @@
 import { Group, Select, Stack, Tabs, Text, Title } from "@mantine/core";
 import { useState } from "react";
 
-import type { Attempt, RunStep } from "../api/foldline/api/recorder/v1/recorder_service_pb";
-import type { Step } from "../api/foldline/api/workflow/v1/workflow_pb";
+import type { Attempt, Children, RunStep } from "../api/foldline/api/recorder/v1/recorder_service_pb";
+import type { Graph, Step } from "../api/foldline/api/workflow/v1/workflow_pb";
 import { Elapsed } from "../parts/Elapsed";
 import { type Fact, Facts } from "../parts/Facts";
 import { date, moment, size } from "../parts/moments";
 import { StatusBadge } from "../parts/StatusBadge";
+import { TextLink } from "../parts/TextLink";
 import { ArtifactView } from "./ArtifactView";
 import { FailureView } from "./FailureView";
 import { inputFacts } from "./inputs";
 import { LogView } from "./LogView";
+import { WaitPanel } from "./WaitPanel";
 
 interface Props {
   workspace: string;
   runId: string;
   declared: Step;
   state: RunStep;
+  graph: Graph;
+  /** Nothing can be answered: it is an earlier state, or the run has ended. */
+  past: boolean;
   parameters: Record<string, unknown>;
   steps: ReadonlyMap<string, RunStep>;
 }
 
-export function StepPanel({ workspace, runId, declared, state, parameters, steps }: Props) {
+export function StepPanel({ workspace, runId, declared, state, graph, past, parameters, steps }: Props) {
   const [tab, setTab] = useState<string | null>("overview");
   const newest = state.attempts.at(-1);
   const hasLog = declared.kind === "function" && newest !== undefined;
@@ -40,6 +45,9 @@ export function StepPanel({ workspace, runId, declared, state, parameters, steps
           {declared.description}
         </Text>
       )}
+      {!past && (
+        <WaitPanel workspace={workspace} runId={runId} declared={declared} state={state} graph={graph} />
+      )}
       <Tabs value={tab === "log" && !hasLog ? "overview" : tab} onChange={setTab} keepMounted={false}>
         <Tabs.List mb="sm">
           <Tabs.Tab value="overview">Overview</Tabs.Tab>
@@ -50,8 +58,13 @@ export function StepPanel({ workspace, runId, declared, state, parameters, steps
         </Tabs.List>
         <Tabs.Panel value="overview">
           <Stack>
-            {state.failure && <FailureView failure={state.failure} title={`Step ${declared.name} failed`} />}
+            {state.failure && (
+              <FailureView failure={state.failure} title={`Step ${declared.name} ${state.status}`} />
+            )}
             <Facts facts={stepFacts(declared, state)} />
+            {state.children && (
+              <TextLink to={`/w/${workspace}/runs?inside=${runId}`}>The runs inside it</TextLink>
+            )}
             <Section
               title="Inputs"
               facts={inputFacts(declared, parameters, steps)}
@@ -91,11 +104,20 @@ function stepFacts(declared: Step, state: RunStep): Fact[] {
     ["name", declared.name],
     ["kind", code ? `${declared.kind} ${code}` : declared.kind],
     ["note", state.note],
+    ["inside", state.children && inside(state.children)],
+    ["reused from", state.reusedFrom],
+    ...Object.entries(state.metrics).map(([name, value]): Fact => [`metric ${name}`, String(value)]),
     ["started", start && moment(start)],
     ["ended", end && moment(end)],
     ["took", start && <Elapsed from={state.startTime} to={state.endTime} />],
   ];
   return facts.filter(([, value]) => value !== undefined && value !== "");
+}
+
+/** "120 of 250 items, 3 failed". */
+function inside({ items, total, succeeded, failed }: Children): string {
+  const whole = items > 0 ? `${items} items` : `${total} runs`;
+  return `${succeeded + failed} of ${whole}${failed > 0 ? `, ${failed} failed` : ""}`;
 }
 
 function Section({ title, facts, none }: { title: string; facts: Fact[]; none: string }) {
@@ -141,6 +163,10 @@ function attemptFacts(attempt: Attempt): Fact[] {
     ["executor", <code key="executor">{attempt.executor}</code>],
     ["took", attempt.startTime && <Elapsed from={attempt.startTime} to={attempt.endTime} />],
     ["peak memory", attempt.maxRssBytes > 0n ? size(attempt.maxRssBytes) : undefined],
+    [
+      "progress",
+      attempt.fraction > 0 ? `${Math.round(attempt.fraction * 100)} % ${attempt.message}` : undefined,
+    ],
     ["log lines", attempt.logLines > 0n ? String(attempt.logLines) : undefined],
   ];
   return facts.filter(([, value]) => value !== undefined);

@@ -43,7 +43,7 @@ export function StopButton({ workspace, run }: { workspace: string; run: Run }) 
       >
         <Text size="sm">
           Running steps are asked to end, and killed when they do not. What is finished stays in the record. A
-          stopped run cannot go on.
+          stopped step can be retried.
         </Text>
         <TextInput
           label="Reason"

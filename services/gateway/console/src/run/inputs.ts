@@ -29,6 +29,12 @@ function describe(binding: Binding, parameters: Record<string, unknown>, steps: 
       if (artifact.value === undefined) return `${origin}: ${artifact.type} ${shortDigest(artifact.digest)}`;
       return `${shorten(inline(follow(plain(artifact.value), path)))} (${origin})`;
     }
+    case "merge":
+      return `the one of ${source.value.outputs.map(({ step, name }) => `${step}.${name}`).join(", ")} that there is`;
+    case "metric":
+      return `metric ${source.value.name} of ${source.value.step}`;
+    case "fact":
+      return `the run's ${source.value}`;
     default:
       return "nothing";
   }
