@@ -28,9 +28,7 @@ FLOW = (ROOT / "docs" / "control-flow.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"```python\n# example: (\w+)\.py\n(.*?)```", SDK + FLOW, re.DOTALL))
 LINES = [
     line
-    for block in re.findall(
-        r"```sh\n(.*?)```", CLI + SDK + FLOW + SCHEDULES + LOCAL + OPERATIONS, re.DOTALL
-    )
+    for block in re.findall(r"```sh\n(.*?)```", CLI + SDK + FLOW + SCHEDULES + LOCAL + OPERATIONS, re.DOTALL)
     for line in block.splitlines()
     if line.startswith("foldline ")
 ]
