@@ -1,4 +1,4 @@
-"""docs/sdk.md, docs/cli.md, docs/local-runs.md and docs/schedules.md say what the program does."""
+"""The pages on the SDK, control flow, the command line, local runs and schedules say what is so."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -21,10 +22,12 @@ CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 LOCAL = (ROOT / "docs" / "local-runs.md").read_text(encoding="utf-8")
 SCHEDULES = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
 
-EXAMPLES = dict(re.findall(r"```python\n# example: (\w+)\.py\n(.*?)```", SDK, re.DOTALL))
+FLOW = (ROOT / "docs" / "control-flow.md").read_text(encoding="utf-8")
+
+EXAMPLES = dict(re.findall(r"```python\n# example: (\w+)\.py\n(.*?)```", SDK + FLOW, re.DOTALL))
 LINES = [
     line
-    for block in re.findall(r"```sh\n(.*?)```", CLI + SDK + SCHEDULES + LOCAL, re.DOTALL)
+    for block in re.findall(r"```sh\n(.*?)```", CLI + SDK + FLOW + SCHEDULES + LOCAL, re.DOTALL)
     for line in block.splitlines()
     if line.startswith("foldline ")
 ]
@@ -33,6 +36,26 @@ EXPECTED = {
     "fields": {"output": "5 values from 0 on"},
     "gate": {"published": "published with 0.97"},
 }
+RUNS = {
+    "foldline run branches.py": {"published": "published: deep model of 100 rows"},
+    "foldline run branches.py --set rows=5 --set dry=true": {
+        "warned": "not good enough: plain model of 5 rows"
+    },
+    "foldline run maps.py": {"best": "model-1", "losses": ["0.5", "1.0", "0.0", "4.0"]},
+    "foldline run loops.py": {"output": "1.4142"},
+    "foldline run parts.py": {"output": "second"},
+    "foldline run ending.py": {"found": "fine", "also": "independent"},
+    "foldline run ending.py --set fails=true": None,
+    "foldline run asking.py --answer 'labels={\"count\": 3}' --answer 'training={\"rows\": 7}' "
+    "--answer good=yes --answer place=test": {
+        "published": "small model of 7 rows with 3 labels, published in test by local"
+    },
+    'foldline run late.py --answer \'fit={"clusters": 2, "seed": 8}\'': {
+        "output": "two clusters: fitted 2, seed 8"
+    },
+    "foldline run late.py --set clusters=3 --set seed=9": {"output": "two clusters: fitted 3, seed 9"},
+}
+"""Command lines of the page on control flow, and the outputs of their runs; None for one that fails."""
 
 
 def foldline(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -53,7 +76,36 @@ def test_an_example_of_the_sdk_page_runs(name: str, tmp_path: Path) -> None:
 
 def test_the_python_example_compiles_and_every_example_is_tested() -> None:
     compile(EXAMPLES["python"], "python.py", "exec")
-    assert set(EXAMPLES) == {*EXPECTED, "python"}
+    run = {line.split()[2].removesuffix(".py") for line in RUNS}
+    assert set(EXAMPLES) == {*EXPECTED, *run, "python"}
+
+
+@pytest.mark.parametrize("line", RUNS)
+def test_a_run_of_the_page_on_control_flow_gives_what_it_should(line: str, tmp_path: Path) -> None:
+    words = shlex.split(line)[1:]
+    (tmp_path / words[1]).write_text(EXAMPLES[words[1].removesuffix(".py")])
+
+    result = foldline(*words, "--json", folder=tmp_path)
+
+    answer = json.loads(result.stdout)
+    expected = RUNS[line]
+    assert result.returncode == (1 if expected is None else 0), result.stderr
+    if expected is not None:
+        assert {name: _json_of(found) for name, found in answer["outputs"].items()} == expected
+    statuses = {step["name"]: step["status"] for step in answer["steps"]}
+    if words[1] == "ending.py":
+        assert statuses["repair"] == ("completed" if expected is None else "skipped")
+        assert (statuses["other"], statuses["clean_up"]) == ("completed", "completed")
+
+
+def test_every_run_of_the_page_on_control_flow_is_tested() -> None:
+    assert set(re.findall(r"^foldline run .*", FLOW, re.MULTILINE)) == set(RUNS)
+
+
+def _json_of(artifact: dict[str, Any]) -> object:
+    """The JSON value of an output; a list of artifacts has one in each."""
+    value = artifact["value"]
+    return [one and one["value"] for one in value] if artifact["type"] == "list" else value
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -61,7 +113,8 @@ def test_a_command_line_of_the_pages_is_one_that_the_program_takes(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(ROOT / "examples" / "digits" / "digits.py", tmp_path)
-    (tmp_path / "gate.py").write_text(EXAMPLES["gate"])
+    for name, text in EXAMPLES.items():
+        (tmp_path / f"{name}.py").write_text(text)
     (tmp_path / "flow.py").touch()
     (tmp_path / "order.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
@@ -118,8 +171,10 @@ def test_every_rule_that_authoring_names_is_on_the_page() -> None:
     rules: set[str] = set()
     for file in (ROOT / "libs" / "foldline" / "sdk").glob("*.py"):
         rules |= set(
-            re.findall(r'(?:rule=|refuse\(\s*|problem\(\s*|_error\(\s*)"([A-Z_]+)"', file.read_text())
+            re.findall(
+                r'(?:rule=|refuse\(\s*|problem\(\s*|_report\(\s*|_error\(\s*)"([A-Z_]+)"', file.read_text()
+            )
         )
 
     assert rules
-    assert not {rule for rule in rules if f"`{rule}`" not in SDK} - {"NO_FILE", "SEVERAL_WORKFLOWS"}
+    assert not {rule for rule in rules if f"`{rule}`" not in SDK + FLOW} - {"NO_FILE", "SEVERAL_WORKFLOWS"}
