@@ -92,3 +92,16 @@ def test_a_file_without_a_workflow_is_refused(tmp_path: Path) -> None:
     file.write_text("x = 1\n")
 
     assert rule_of(file) == "NO_WORKFLOW"
+
+
+def test_of_several_workflows_the_one_that_no_other_uses_is_meant(tmp_path: Path) -> None:
+    file = tmp_path / "flow_f.py"
+    file.write_text(
+        "import foldline as fl\n"
+        "@fl.step\ndef one(x: int) -> int:\n    return x\n"
+        "@fl.workflow\ndef inner(x: int):\n    return one(x)\n"
+        "@fl.workflow\ndef outer():\n    return inner(1)\n"
+    )
+
+    assert source.workflow(file).name == "outer"
+    assert source.workflow(file, "inner").name == "inner"
