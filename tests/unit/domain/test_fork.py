@@ -22,7 +22,17 @@ from foldline.domain.outlook import PlannedStep
 from foldline.domain.paths import path_of
 from foldline.domain.recall import index
 from foldline.domain.run_events import RunCreated
-from foldline.domain.spec import Graph, Step
+from foldline.domain.spec import (
+    Binding,
+    Body,
+    Expression,
+    Graph,
+    Guard,
+    Map,
+    Output,
+    Parameter,
+    Step,
+)
 from foldline.testing.world import World
 
 
@@ -60,7 +70,7 @@ class Story:
 
 
 @given(st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_fork_gives_what_a_clean_run_with_the_same_edit_gives(data: st.DataObject) -> None:
     story = Story(data)
 
@@ -68,7 +78,7 @@ def test_a_fork_gives_what_a_clean_run_with_the_same_edit_gives(data: st.DataObj
 
 
 @given(st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_fork_runs_what_nothing_equal_is_known_of_and_nothing_else(data: st.DataObject) -> None:
     story = Story(data)
 
@@ -81,7 +91,7 @@ def test_a_fork_runs_what_nothing_equal_is_known_of_and_nothing_else(data: st.Da
 
 
 @given(st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_fork_does_what_its_plan_said(data: st.DataObject) -> None:
     story = Story(data)
     ran = {step for step, _ in story.after.calls}
@@ -114,7 +124,7 @@ def test_a_fork_does_what_its_plan_said(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_fork_of_a_fork_is_as_good_as_one(data: st.DataObject) -> None:
     story = Story(data)
     worlds = [story.origin, story.fork]
@@ -143,7 +153,7 @@ def made_unsafe(step: Step, names: frozenset[str]) -> Step:
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_an_unsafe_step_never_runs_twice_over_any_line_of_forks_and_retries(data: st.DataObject) -> None:
     drawn = data.draw(wf.graphs())
     names = data.draw(st.frozensets(st.sampled_from(wf.FUNCTIONS), min_size=1, max_size=2))
@@ -175,6 +185,70 @@ def test_an_unsafe_step_never_runs_twice_over_any_line_of_forks_and_retries(data
         if world.runs[key.run_id].plan.step(key.step).effects == "unsafe"
     )
     assert not [path for path, count in attempts.items() if count > 1]
+
+
+# -- what a plan says ------------------------------------------------------------------------------
+
+
+def planned(before: Graph, after: Graph, edits: Edits) -> dict[str, tuple[str, str]]:
+    """Of each step what a fork of a run of `before` with the code of `after` would do, and why."""
+    sources = wf.Sources(dict.fromkeys(wf.FUNCTIONS, 0))
+    origin = first_run(before, sources, {"rows": 1, "items": []})
+    created = fork(origin.state, edits, run_id="x", code=wf.code(sources, after))
+    return {one.step: (one.action, one.reason) for one in plan(created, index(origin.runs.values()))}
+
+
+def test_what_a_condition_decides_that_is_not_known_yet_is_unknown() -> None:
+    rows = wf.call("a", "f", {"x": Binding(parameter="rows")})
+    large = Expression(op=">=", left=wf.ref("a"), right=Binding(value=1))
+    condition = Step(name="large", kind="condition", condition=large)
+    guarded = wf.call("b", "g", {}, guards=(Guard(step="large", branch=True),))
+
+    def graph(function: str) -> Graph:
+        behind = wf.call("c", function, {"x": wf.ref("b")})
+        return Graph(name="example", parameters=wf.PARAMETERS, steps=(rows, condition, guarded, behind))
+
+    found = planned(graph("h"), graph("k"), Edits(values={"rows": 2}))
+
+    assert found["a"] == ("run", "no earlier attempt with these inputs: input x is 2 instead of 1")
+    assert [found[name][0] for name in ("large", "b", "c")] == ["unknown", "unknown", "unknown"]
+    assert found["c"][1] == "depends on a, which is made anew"
+
+
+def test_what_cannot_be_equal_runs_though_its_inputs_are_not_known_yet() -> None:
+    def graph(function: str) -> Graph:
+        steps = (
+            wf.call("a", "f", {"x": Binding(parameter="rows")}),
+            wf.call("b", "g", {"x": wf.ref("a")}),
+            wf.call("c", function, {"x": wf.ref("b")}),
+        )
+        return Graph(name="example", parameters=wf.PARAMETERS, steps=steps)
+
+    found = planned(graph("h"), graph("k"), Edits(values={"rows": 2}))
+
+    assert [found[name][0] for name in ("a", "b", "c")] == ["run", "unknown", "run"]
+
+
+def test_a_map_is_planned_item_by_item() -> None:
+    body = Graph(
+        name="body",
+        parameters=(Parameter(name="x", type="json"),),
+        steps=(wf.call("a", "f", {"x": Binding(parameter="x")}),),
+        outputs={"output": wf.ref("a")},
+    )
+    outputs = (Output(name="output", type="list"),)
+    over = {"x": Binding(parameter="items")}
+    step = Step(
+        name="each", kind="map", inputs=over, outputs=outputs, body=Body(graph=body), map=Map(over="x")
+    )
+    graph = Graph(name="example", parameters=wf.PARAMETERS, steps=(step,))
+    sources = wf.Sources(dict.fromkeys(wf.FUNCTIONS, 0))
+    origin = first_run(graph, sources, {"rows": 1, "items": [1, 2, 3]})
+
+    created = fork(origin.state, Edits(values={"items": [2, 9, 3, 8]}), run_id="x")
+    (found,) = plan(created, index(origin.runs.values()))
+
+    assert (found.action, found.items_reused, found.items_run) == ("run", 2, 2)
 
 
 # -- what can be edited ----------------------------------------------------------------------------
