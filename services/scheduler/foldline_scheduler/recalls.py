@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from msgspec import UNSET
 
-from foldline.domain import recall
+from foldline.domain import caching, recall
 from foldline.domain import run_events as ev
 from foldline.domain.commands import Recall
 from foldline.domain.keys import key_of
@@ -20,7 +20,7 @@ from foldline.domain.relations import Reuse
 from foldline.domain.run import RunState, recallable
 from foldline.domain.values import Unresolvable
 from foldline_scheduler.lineages import Lineages
-from foldline_scheduler.reuse import Known, ReuseTable
+from foldline_scheduler.reuse import Entry, ReuseTable
 
 Look = Callable[[str], Awaitable[RunState | None]]
 
@@ -46,24 +46,28 @@ class Recalls:
 
     async def learn(self, events: Iterable[ev.RunEvent], state: RunState) -> None:
         """Keep what attempts gave that others may take over; give up claims that led to nothing."""
-        if state.created.cache in ("off", "read_only"):
-            return
         run_id = state.created.run_id
         for event in events:
             match event:
-                case ev.AttemptSucceeded() if state.plan.step(event.step).cache:
-                    reuse = Reuse(
-                        run_id=run_id,
-                        step=event.step,
-                        attempt=event.attempt,
-                        outputs=event.outputs,
-                        metrics=event.metrics,
-                    )
-                    await self._table.keep(key_of(state, event.step), reuse)
-                case ev.StepFailed() | ev.StepHeld() | ev.StepStopped() if state.plan.step(event.step).cache:
+                case ev.AttemptSucceeded() if caching.claims(state, event.step):
+                    if caching.offers(state, event.step):
+                        await self._keep(state, event)
+                    else:
+                        await self._table.release(run_id, [event.step])
+                case ev.StepFailed() | ev.StepHeld() | ev.StepStopped() if caching.claims(state, event.step):
                     await self._table.release(run_id, [event.step])
-                case ev.RunFailed() | ev.RunStopped() if state.plan.has_cache:
+                case ev.RunFailed() | ev.RunStopped():
                     await self._table.release(run_id)
+
+    async def _keep(self, state: RunState, event: ev.AttemptSucceeded) -> None:
+        reuse = Reuse(
+            run_id=state.created.run_id,
+            step=event.step,
+            attempt=event.attempt,
+            outputs=event.outputs,
+            metrics=event.metrics,
+        )
+        await self._table.keep(_row(state, key_of(state, event.step)), reuse)
 
     async def _cached(self, state: RunState, name: str) -> Recall | None:
         """The answer from the table; None where an equal attempt is under way."""
@@ -71,31 +75,34 @@ class Recalls:
             key = key_of(state, name)
         except Unresolvable as error:
             return Recall(step=name, key="", reason=error.message)
-        run_id, mode = state.created.run_id, state.created.cache
+        run_id, row = state.created.run_id, _row(state, key)
         self.waiting.pop((run_id, name), None)
-        if mode == "refresh":
-            return Recall(step=name, key=key, reason="the run refreshes the cache")
-        known = await self._table.find(key)
-        if known is not None and known.reuse is not None:
-            reason = f"equal attempt in run {known.run_id}, step {known.step}"
-            return Recall(step=name, key=key, reason=reason, reuse=known.reuse)
-        if mode == "read_only":
-            return Recall(step=name, key=key, reason="no equal attempt is known")
-        if known is not None and (known.run_id, known.step) != (run_id, name):
-            if not await self._is_over(known):
-                self.waiting[run_id, name] = known.run_id
+        while True:
+            entry = await self._table.find(row) if caching.reads(state, name) else None
+            known, abandoned = await self._known(entry)
+            decided = caching.decide_on(state, name, key, known)
+            if isinstance(decided, caching.Wait):
+                self.waiting[run_id, name] = decided.run_id
                 return None
-            claimed = await self._table.claim(key, run_id, name, abandoned=known.run_id)
-        else:
-            claimed = known is not None or await self._table.claim(key, run_id, name)
-        if not claimed:
-            return await self._cached(state, name)
-        return Recall(step=name, key=key, reason="no equal attempt is known")
+            is_mine = entry is not None and (entry.run_id, entry.step) == (run_id, name)
+            if decided.reuse is not UNSET or is_mine or not caching.claims(state, name):
+                return decided
+            if not caching.reads(state, name):
+                return decided  # it refreshes: whoever runs already goes on, and the newest is kept
+            if await self._table.claim(row, run_id, name, abandoned=abandoned):
+                return decided
 
-    async def _is_over(self, known: Known) -> bool:
-        """Has the attempt that others wait for ended without giving anything?"""
-        holder = await self._look(known.run_id)
-        if holder is None or holder.is_final:
-            return True
-        step = holder.steps[holder.plan.index[known.step]] if known.step in holder.plan.index else None
-        return step is None or step.is_final or step.status == "held"
+    async def _known(self, entry: Entry | None) -> tuple[caching.Known, str]:
+        """What the table's entry means now; and the run whose claim led to nothing."""
+        if entry is None:
+            return caching.Nothing(), ""
+        if entry.reuse is not None:
+            return entry.reuse, ""
+        if caching.moves(await self._look(entry.run_id), entry.step):
+            return caching.UnderWay(entry.run_id, entry.step), ""
+        return caching.Nothing(), entry.run_id
+
+
+def _row(state: RunState, key: str) -> str:
+    """Workspaces take nothing over from each other."""
+    return f"{state.created.workspace}/{key}"

@@ -26,7 +26,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Reuse)
 
 
-class Known(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True):
     """What is known under a key: `reuse` is None while the attempt of (run_id, step) is under way."""
 
     run_id: str
@@ -40,13 +40,13 @@ class ReuseTable:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def find(self, key: str) -> Known | None:
+    async def find(self, key: str) -> Entry | None:
         with _translated():
             row = await self._pool.fetchrow(_FIND, key)
         if row is None:
             return None
         reuse = None if row["reuse"] is None else _decoder.decode(row["reuse"])
-        return Known(row["run_id"], row["step"], reuse)
+        return Entry(row["run_id"], row["step"], reuse)
 
     async def claim(self, key: str, run_id: str, step: str, *, abandoned: str = "") -> bool:
         """Be the one that runs it; False where somebody else is. A claim of run `abandoned` is taken over."""

@@ -96,6 +96,18 @@ async def test_when_the_one_that_ran_fails_the_next_one_runs(platform: Platform)
     assert len(executor.orders) == 2
 
 
+async def test_workspaces_take_nothing_over_from_each_other(platform: Platform) -> None:
+    async with owner(platform) as one:
+        executor = await ScriptedExecutor(platform.bus, "ex").start()
+        first = await start(one, cached())
+        await beating(executor, ended(platform, first))
+        other = replace(created(cached()), workspace="other")
+        await one.command(other.run_id, CreateRun(other), replace(META, workspace="other"))
+        await beating(executor, ended(platform, other))
+
+    assert len(executor.orders) == 2
+
+
 @pytest.mark.parametrize("mode", ["off", "refresh"])
 async def test_a_run_may_do_without_the_cache(platform: Platform, mode: str) -> None:
     async with owner(platform) as one:
