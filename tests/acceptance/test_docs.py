@@ -51,6 +51,7 @@ RUNS = {
     "--answer good=yes --answer place=test": {
         "published": "small model of 7 rows with 3 labels, published in test by local"
     },
+    "foldline run careful.py": {"output": "paid 3"},
     'foldline run late.py --answer \'fit={"clusters": 2, "seed": 8}\'': {
         "output": "two clusters: fitted 2, seed 8"
     },
@@ -166,6 +167,16 @@ def test_every_command_is_on_the_page() -> None:
     shown = {line.split()[1] for line in LINES}
 
     assert shown == set(main.cli.list_commands(click.Context(main.cli)))
+
+
+def test_every_refusal_of_an_operation_is_on_the_page() -> None:
+    reasons: set[str] = set()
+    for module in ("operations", "waits", "fork", "selection"):
+        source = (ROOT / "libs" / "foldline" / "domain" / f"{module}.py").read_text(encoding="utf-8")
+        reasons |= set(re.findall(r'(?:Refused\(|FoldlineError\(Kind\.\w+,)\s*"([A-Z_]+)"', source))
+
+    assert {"RUN_ENDED", "NOT_ASKING", "NO_STAND_IN", "NOTHING_SELECTED"} <= reasons
+    assert not {reason for reason in reasons if f"`{reason}`" not in OPERATIONS}
 
 
 def test_every_rule_that_authoring_names_is_on_the_page() -> None:
