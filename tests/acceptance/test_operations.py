@@ -128,7 +128,7 @@ def test_a_run_waits_for_people_and_events_and_survives_its_scheduler_meanwhile(
     refused = here.call("answer", run_id, "choose", "--choose", "huge")
     assert (refused.code, "NOT_A_CHOICE" in refused.err) == (2, True)
     here.ask("answer", run_id, "choose", "--choose", "large")
-    until_step(here, run_id, "labels-ready", "awaiting")
+    until_step(here, run_id, "event", "awaiting")
     here.ask("signal", run_id, "labels-ready", "--data", '{"count": 3}')
 
     assert outputs(here.finish(run_id)) == {

@@ -317,6 +317,7 @@ class Owner:
         state = run.state
         if state is None or state.is_final or not self.owns(run.run_id):
             self._drop(run.run_id)
+            self.feed()  # others may have waited behind it
             return
         now = self._clock.now()
         self.feed()

@@ -4,8 +4,7 @@ isort:skip_file
 Commands on runs. What a run is doing is asked of the recorder.
 
 Every command names a run of the workspace, of which a run inside a step is one, too. A command that the run's
-state does not allow is refused with FAILED_PRECONDITION and changes nothing; one that was carried out before
-changes nothing either, and succeeds.
+state does not allow is refused with FAILED_PRECONDITION and changes nothing.
 """
 
 import abc
