@@ -21,10 +21,12 @@ from foldline.eventstore.port import Recorded
 from foldline.eventstore.postgres import PostgresEventStore
 from foldline.pg import connect
 from foldline.pg.connect import Pool
-from foldline_scheduler.engine import Base, assemble
+from foldline_scheduler.engine import Base, Engine, assemble
+from foldline_scheduler.limits import Limits
 from foldline_scheduler.open_runs import OpenRuns
 from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import PARTITIONS
+from foldline_scheduler.sizes import Flavors
 
 META = facts.Meta(actor="tester", workspace="w")
 
@@ -51,12 +53,26 @@ async def opened(database: str, nats_server: str, tmp_path: Path) -> AsyncIterat
 @asynccontextmanager
 async def owner(platform: Platform, *, silence: float = 5.0) -> AsyncIterator[Owner]:
     """An owner of every partition, listening as the service does."""
+    async with engine(platform, silence=silence) as (driving, _):
+        yield driving.owner
+
+
+@asynccontextmanager
+async def engine(
+    platform: Platform,
+    *,
+    silence: float = 5.0,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
+    flavors: Flavors | None = None,
+) -> AsyncIterator[tuple[Engine, Base]]:
+    """All that drives runs, with what an operator set for queues."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         base = Base(
             platform.pool, platform.store, platform.bus, platform.artifacts, SystemClock(), tasks, stop
         )
-        one, listener, _ = assemble(base, silence_seconds=silence)
+        driving = assemble(base, silence_seconds=silence, limits=limits, flavors=flavors)
+        one, listener, _ = driving
         one.set_partitions(range(PARTITIONS))
         tasks.create_task(loops.every(0.1, listener.check_silence, name="silence", until=stop))
         heard = [await platform.bus.subscribe(subjects.HEARTBEAT, listener.on_heartbeat)]
@@ -64,7 +80,7 @@ async def owner(platform: Platform, *, silence: float = 5.0) -> AsyncIterator[Ow
             heard.append(await platform.bus.subscribe(subjects.report(partition), listener.on_report))
             heard.append(await platform.bus.subscribe(subjects.poke(partition), one.on_poke))
         try:
-            yield one
+            yield driving, base
         finally:
             stop.set()
             for subscription in heard:
@@ -72,9 +88,9 @@ async def owner(platform: Platform, *, silence: float = 5.0) -> AsyncIterator[Ow
             one.set_partitions(())
 
 
-def created(declared: Graph) -> RunCreated:
+def created(declared: Graph, workspace: str = "w") -> RunCreated:
     return RunCreated(
-        run_id=new_id(), workspace="w", workflow="f", release="sha256:1", region="local", graph=declared
+        run_id=new_id(), workspace=workspace, workflow="f", release="sha256:1", region="local", graph=declared
     )
 
 
