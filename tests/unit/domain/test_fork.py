@@ -251,6 +251,35 @@ def test_a_map_is_planned_item_by_item() -> None:
     assert (found.action, found.items_reused, found.items_run) == ("run", 2, 2)
 
 
+# -- large runs ------------------------------------------------------------------------------------
+
+
+def of_ten_thousand(*, is_chain: bool) -> Graph:
+    """A chain, whose values come round after four steps, or a fan: so a run of the first five knows all."""
+    steps = [wf.call("s0", "f", {"x": Binding(parameter="rows")})]
+    steps += [
+        wf.call(f"s{place}", "f", {"x": wf.ref(f"s{place - 1 if is_chain else 0}")})
+        for place in range(1, 10_000)
+    ]
+    return Graph(name="example", parameters=wf.PARAMETERS[:1], steps=tuple(steps))
+
+
+@pytest.mark.parametrize("is_chain", [True, False])
+def test_a_run_of_ten_thousand_steps_can_be_planned(is_chain: bool) -> None:
+    sources = wf.Sources(dict.fromkeys(wf.FUNCTIONS, 1))
+    graph = of_ten_thousand(is_chain=is_chain)
+    small = replace(graph, steps=graph.steps[:5])
+    origin = first_run(small, sources, {"rows": 1})
+    code = wf.code(sources, graph)
+    known = index(origin.runs.values())
+
+    same = plan(fork(origin.state, Edits(), run_id="fork", code=code), known)
+    changed = plan(fork(origin.state, Edits(values={"rows": 9}), run_id="fork", code=code), known)
+
+    assert [one.action for one in same] == ["reuse"] * 10_000
+    assert [one.action for one in changed] == ["run"] + ["unknown"] * 9_999
+
+
 # -- what can be edited ----------------------------------------------------------------------------
 
 
