@@ -190,6 +190,22 @@ async def test_an_executor_that_comes_gets_what_waited_for_it(platform: Platform
     assert small.orders == []
 
 
+async def test_what_waits_for_an_equal_attempt_names_its_run(platform: Platform) -> None:
+    cached = graph(function("a", cache=True))
+    first, second = created(cached), created(cached)
+    async with engine(platform, silence=PATIENCE) as (driving, base):
+        here = await desk(platform, slots=2)
+        await start(driving, first)
+        await here.ordered(1)
+        await start(driving, second)
+        await until(lambda: bool(driving.owner.recalls.waiting))
+
+        (found,) = await waiting(driving, base, second)
+
+    assert found.reason == "EQUAL_ATTEMPT"
+    assert found.message.startswith(f"an equal attempt is under way in run {first.run_id};")
+
+
 async def test_when_a_large_attempt_waits_no_more_those_behind_it_go_at_once(platform: Platform) -> None:
     first, small = created(steps(1)), created(steps(1))
     large = created(graph(function("a", resources=Resources(cpu=4.0))))

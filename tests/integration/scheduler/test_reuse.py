@@ -86,7 +86,9 @@ async def test_when_the_one_that_ran_fails_the_next_one_runs(platform: Platform)
 
     async with owner(platform) as one:
         executor = await ScriptedExecutor(platform.bus, "ex", answers=False, behave=behave).start()
-        first, second = [await start(one, cached()) for _ in range(2)]
+        first = await start(one, cached())
+        await until(lambda: bool(executor.orders))  # both are looked up at once otherwise, and either may run
+        second = await start(one, cached())
         await until(lambda: len(one.recalls.waiting) == 1)
         executor.answers = True
         await executor.end(executor.orders[0])

@@ -11,7 +11,7 @@ from tests.unit.domain.graphs import failure, function, guarded
 from tests.unit.domain.test_forms import double, graph, ref, repeat_step, wait_step
 
 from foldline.api.scheduler.v1 import scheduler_service_pb2 as pb
-from foldline.domain.artifacts import inline
+from foldline.domain.artifacts import Artifact, inline
 from foldline.domain.commands import (
     LoseAttempts,
     PauseRun,
@@ -227,6 +227,16 @@ def test_a_map_counts_its_items() -> None:
     one = world(graph(map_of(150)))
 
     assert reason(one, "each") == ("CHILDREN", "0 of 150 items have ended; 2 runs inside it are under way")
+
+
+def test_a_map_whose_list_has_to_be_fetched_is_about_to_begin() -> None:
+    kept_outside = Artifact(digest="sha256:00", type="list", encoding="json", size_bytes=1 << 20)
+    over_output = replace(map_of(0), inputs={"x": ref("numbers")})
+    one = world(graph(function("numbers"), over_output))
+    schedule(one, "numbers")
+    end(one, "numbers", kind="succeeded", outputs={"output": kept_outside})
+
+    assert reason(one, "each") == ("BEGINNING", "it is about to begin")
 
 
 def test_a_loop_counts_its_iterations() -> None:
