@@ -23,8 +23,7 @@ def request_stop(decision: Decision, command: RequestStop) -> None:
     state = decision.state
     if state.is_final:
         raise Refused("RUN_ENDED", f"the run is {state.status} already; there is nothing to stop")
-    is_asked_for = state.status == "stopping" or (state.status == "ending" and not command.forced)
-    if is_asked_for and (state.forced or not command.forced):
+    if state.forced or (not command.forced and state.status in ("stopping", "ending")):
         return
     decision.add(ev.RunStopRequested(reason=command.reason, forced=command.forced))
     go_on_all(decision)

@@ -156,3 +156,13 @@ def test_a_value_that_was_given_cannot_be_given_again_otherwise() -> None:
     assert game.play(ProvideParameters({"rows": 1})) == []
     with pytest.raises(Refused, match="has a value already"):
         game.play(ProvideParameters({"rows": 2}))
+
+
+def test_force_that_was_asked_for_once_is_not_asked_for_again_while_handlers_end() -> None:
+    game = Game(graph(function("a"), function("leave", handles="exit")))
+    game.schedule()
+    game.succeed("a")
+    game.schedule()
+    assert game.play(RequestStop(forced=True)) == ["RunStopRequested"]
+
+    assert game.play(RequestStop(forced=True)) == []
