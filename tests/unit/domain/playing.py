@@ -79,7 +79,7 @@ class Play:
         """One thing that brings the run on, or an accident; False when nothing is left to do."""
         moves = list(self.moves())
         if self.luck.randrange(100) < self.accidents:
-            name, accident = self.luck.choice(list(self._accidents()))
+            name, accident = self.luck.choice(list(self.accidents_of()))
             self.trace.append(name)
             accident()
             return True
@@ -254,7 +254,7 @@ class Play:
 
     # -- accidents ---------------------------------------------------------------------------------
 
-    def _accidents(self) -> Iterator[tuple[str, Move]]:
+    def accidents_of(self) -> Iterator[tuple[str, Move]]:
         yield "crash", self.world.restart
         yield "lose session", self.lose
         yield "repeat a report", self.repeat_report

@@ -51,6 +51,7 @@ class Wishes(NamedTuple):
     has_delayed: bool = True
     has_handlers: bool = True
     has_held: bool = True
+    has_tolerance: bool = True
     on_failure: str | None = None
     """None: either."""
 
@@ -273,7 +274,8 @@ def _composites(
         retry=Retry(max_attempts=draw(st.sampled_from([0, 0, 0, 2]))),
     )
     if kind == "map":
-        tolerated, parallelism = draw(st.integers(0, 2)), draw(st.integers(0, 2))
+        tolerated = draw(st.integers(0, 2)) if wishes.has_tolerance else 0
+        parallelism = draw(st.integers(0, 2))
         return replace(step, map=Map(over="x", tolerated=tolerated, parallelism=parallelism))
     if kind == "repeat":
         return replace(step, repeat=draw(_repeats(body)))
