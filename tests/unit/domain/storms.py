@@ -54,7 +54,7 @@ class Storm(Play):
 
 
 def _refused(state: RunState, command: commands.Command, now: datetime) -> bool:
-    """Is the command refused? Then with a reason and a sentence. That it changed nothing shows in the end, when
+    """Is the command refused? Then with a reason and a sentence. That nothing changed shows in the end, when
     the history folds to the state."""
     refusal = _refusal(state, command, now)
     if refusal is None:
