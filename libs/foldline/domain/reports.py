@@ -29,6 +29,8 @@ def receive(decision: Decision, command: ReceiveReport) -> None:
     if _is_known(attempt, report):
         return
     if stale := _staleness(step, attempt, report):
+        if report.kind in attempt.ignored:
+            return
         decision.add(
             ev.ReportIgnored(step=step.name, attempt=attempt.number, report=report.kind, reason=stale)
         )
@@ -76,8 +78,6 @@ def _tells_of_start(attempt: AttemptState, report: Report) -> bool:
 
 def _is_known(attempt: AttemptState, report: Report) -> bool:
     """Does the record say already what this report says?"""
-    if report.kind in attempt.ignored:
-        return True
     if report.session != attempt.executor:
         return False
     if report.kind == "started":

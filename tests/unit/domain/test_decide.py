@@ -198,6 +198,14 @@ def test_a_report_from_the_wrong_executor_is_ignored() -> None:
     assert game.status("a") == "scheduled"
 
 
+def test_a_strangers_report_does_not_hide_that_of_the_right_executor() -> None:
+    game = Game(graph(function("a")))
+    game.schedule("ex")
+    game.play(ReceiveReport(report("a", 1, "failed", session="thief")))
+
+    assert game.fail("a") == ["AttemptFailed", "StepFailed", "RunFailed"]
+
+
 def test_a_report_of_an_attempt_that_never_was_is_refused() -> None:
     game = Game(graph(function("a")))
 
