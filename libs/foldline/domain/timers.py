@@ -23,31 +23,20 @@ def next_timer(state: RunState) -> datetime | None:
     """When something falls due; None when no timer runs."""
     if state.is_final:
         return None
-    times = [
-        step.retry_at for step in _timed(state) if step.status == "retrying" and step.retry_at is not None
-    ]
-    if not state.takes_work:
-        times = []
-    times += [at for step in _timed(state) for at, _ in _deadlines(state, step)]
-    return min(times) if times else None
+    retries = _retries(state) if state.takes_work else ()
+    return min((*retries, *_moments(state)), default=None)
 
 
 def following(state: RunState, now: datetime) -> datetime | None:
     """When something falls due after `now`; None when no timer runs beyond it."""
     if state.is_final:
         return None
-    times = [
-        step.retry_at for step in _timed(state) if step.status == "retrying" and step.retry_at is not None
-    ]
-    times += [at for step in _timed(state) for at, _ in _deadlines(state, step)]
-    return min((at for at in times if at > now), default=None)
+    return min((at for at in (*_retries(state), *_moments(state)) if at > now), default=None)
 
 
 def is_due(state: RunState, now: datetime) -> bool:
     """Is there something to `fire`?"""
-    return not state.is_final and any(
-        at <= now for step in _timed(state) for at, _ in _deadlines(state, step)
-    )
+    return not state.is_final and any(at <= now for at in _moments(state))
 
 
 def fire(decision: Decision) -> None:
@@ -62,6 +51,18 @@ def fire(decision: Decision) -> None:
         else:
             _time_out(decision, step, what)
         after(decision, step.name)
+
+
+def _retries(state: RunState) -> Iterator[datetime]:
+    """When steps may be tried again."""
+    for step in _timed(state):
+        if step.status == "retrying" and step.retry_at is not None:
+            yield step.retry_at
+
+
+def _moments(state: RunState) -> Iterator[datetime]:
+    """When deadlines pass."""
+    return (at for step in _timed(state) for at, _ in _deadlines(state, step))
 
 
 def _timed(state: RunState) -> Iterable[StepState]:
