@@ -319,17 +319,16 @@ class Owner:
             self._drop(run.run_id)
             self.feed()  # others may have waited behind it
             return
-        now = self._clock.now()
         self.feed()
-        if timers.is_due(state, now):
+        if timers.is_due(state, self._clock.now()):
             self._fire(run)
-        elif (timer := timers.following(state, now)) is not None:
-            self._wake_at(run, timer, now)
+        elif (timer := timers.following(state, run.decided_at)) is not None:
+            self._wake_at(run, timer)
 
-    def _wake_at(self, run: OwnedRun, timer: datetime, now: datetime) -> None:
+    def _wake_at(self, run: OwnedRun, timer: datetime) -> None:
         if run.timer is not None:
             run.timer.cancel()
-        seconds = (timer - now).total_seconds()
+        seconds = (timer - self._clock.now()).total_seconds()  # below nothing: at once
         run.timer = asyncio.get_running_loop().call_later(seconds, self._fire, run)
 
     def _fire(self, run: OwnedRun) -> None:

@@ -64,6 +64,8 @@ class OwnedRun:
         self.is_writing = False
         self.sent_at: dict[AttemptKey, float] = {}
         self.timer: asyncio.TimerHandle | None = None
+        #: The moment on which the last decision stood: what falls due after it was not looked at yet.
+        self.decided_at = clock.now()
         self._head = NO_STREAM
         self._store = store
         self._queue = queue
@@ -108,6 +110,7 @@ class OwnedRun:
         self, posted: Sequence[Posted], now: datetime
     ) -> tuple[list[ev.RunEvent], list[FoldlineError | None], tuple[Grant, ...]]:
         state = self.state
+        self.decided_at = now
         events: list[ev.RunEvent] = []
         refusals: list[FoldlineError | None] = []
         for one in posted:

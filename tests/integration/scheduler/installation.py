@@ -13,7 +13,7 @@ from foldline.artifacts.store import open_store
 from foldline.bus import jetstream, subjects
 from foldline.bus.port import Bus
 from foldline.chassis import loops
-from foldline.chassis.clock import SystemClock, new_id
+from foldline.chassis.clock import Clock, SystemClock, new_id
 from foldline.domain.run_events import RunCreated
 from foldline.domain.spec import Graph
 from foldline.eventstore import chain, facts
@@ -51,9 +51,11 @@ async def opened(database: str, nats_server: str, tmp_path: Path) -> AsyncIterat
 
 
 @asynccontextmanager
-async def owner(platform: Platform, *, silence: float = 5.0) -> AsyncIterator[Owner]:
+async def owner(
+    platform: Platform, *, silence: float = 5.0, clock: Clock | None = None
+) -> AsyncIterator[Owner]:
     """An owner of every partition, listening as the service does."""
-    async with engine(platform, silence=silence) as (driving, _):
+    async with engine(platform, silence=silence, clock=clock) as (driving, _):
         yield driving.owner
 
 
@@ -64,13 +66,13 @@ async def engine(
     silence: float = 5.0,
     limits: Limits = Limits(),  # noqa: B008  # frozen
     flavors: Flavors | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[tuple[Engine, Base]]:
     """All that drives runs, with what an operator set for queues."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        base = Base(
-            platform.pool, platform.store, platform.bus, platform.artifacts, SystemClock(), tasks, stop
-        )
+        told = clock or SystemClock()
+        base = Base(platform.pool, platform.store, platform.bus, platform.artifacts, told, tasks, stop)
         driving = assemble(base, silence_seconds=silence, limits=limits, flavors=flavors)
         one, listener, _ = driving
         one.set_partitions(range(PARTITIONS))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from tests.integration.scheduler.installation import (
     META,
     Platform,
@@ -16,9 +18,26 @@ from tests.unit.domain.graphs import failure, function, graph
 from tests.waiting import until
 
 from foldline.bus import subjects
+from foldline.chassis.clock import SystemClock
 from foldline.domain.commands import CreateRun, RequestStop
+from foldline.domain.spec import Retry
 from foldline.domain.work import AttemptKey
 from foldline_scheduler.partitions import PARTITIONS
+
+#: A step that is tried again after 100 ms.
+AGAIN = function("a", retry=Retry(max_attempts=2, delay_seconds=0.1, jitter=0))
+
+
+class Hasty(SystemClock):
+    """A clock on which more than a retry's delay passes between any two looks at it."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def now(self) -> datetime:
+        self.looks += 1
+        return super().now() + timedelta(seconds=0.4) * self.looks
+
 
 CHAIN = graph(function("a"), function("b", "a"), function("c", "b"))
 
@@ -64,6 +83,21 @@ async def test_a_silent_executor_loses_its_attempts_to_another_one(platform: Pla
 
     assert count(await history(platform, run), "AttemptFailed") == 1
     assert [work.key.attempt for work in other.orders] == [2]
+
+
+async def test_a_retry_that_falls_due_between_two_looks_at_the_clock_is_not_forgotten(
+    platform: Platform,
+) -> None:
+    run = created(graph(AGAIN))
+    async with owner(platform, clock=Hasty()) as one:
+        executor = ScriptedExecutor(
+            platform.bus, "ex", behave=lambda work: failure() if work.key.attempt == 1 else {"output": 1}
+        )
+        await executor.start()
+        await one.command(run.run_id, CreateRun(run), META)
+        await beating(executor, ended(platform, run))
+
+    assert [work.key.attempt for work in executor.orders] == [1, 2]
 
 
 async def test_a_restarted_executor_loses_at_once_what_it_held_before(platform: Platform) -> None:
