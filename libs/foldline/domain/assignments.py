@@ -14,7 +14,6 @@ def work_for(state: RunState, step: str, partition: int = 0) -> Work:
     """The order for the newest attempt of `step`. The step's inputs were found resolvable when it became
     ready, and what has been produced never changes, so this cannot fail for a scheduled step."""
     declared = state.plan.step(step)
-    assert declared.function is not UNSET
     created, begun = state.created, as_begun(state, step)
     return Work(
         key=AttemptKey(run_id=created.run_id, step=step, attempt=len(state.step(step).attempts)),
@@ -22,6 +21,9 @@ def work_for(state: RunState, step: str, partition: int = 0) -> Work:
         workflow=created.workflow,
         partition=partition,
         function=declared.function,
+        command=declared.command,
+        isolation=declared.isolation,
+        ranks=declared.ranks,
         bundle=created.bundle,
         environment=created.environment,
         inputs={name: input_of(begun, binding) for name, binding in declared.inputs.items()},

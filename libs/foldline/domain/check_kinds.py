@@ -16,6 +16,7 @@ AT_DEADLINE = ("", "fail", "skip", "approve", "reject", "default")
 
 _NEEDS = {
     "function": "a function",
+    "command": "a command",
     "condition": "a condition",
     "map": "a map (what it runs over)",
     "repeat": "a repeat (until when)",

@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from foldline.domain import check_kinds
 from foldline.domain.problems import Problem, hint
 from foldline.domain.references import operands, references
-from foldline.domain.spec import Binding, Expression, Graph, OutputRef, Parameter, Step
+from foldline.domain.spec import WORK_KINDS, Binding, Expression, Graph, OutputRef, Parameter, Step
 from foldline.domain.types import accepts, type_of_value
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -226,8 +226,8 @@ class _Scope:
         if name not in self.steps:
             message = f"takes a metric of {name}, which is not a step{hint(name, self.steps)}"
             yield Problem("UNKNOWN_STEP", "", message)
-        elif self.steps[name].kind != "function":
-            yield Problem("NO_METRICS", "", f"takes a metric of {name}, which is no function")
+        elif self.steps[name].kind not in WORK_KINDS:
+            yield Problem("NO_METRICS", "", f"takes a metric of {name}, which runs on no executor")
         elif not accepts(wanted, "float"):
             yield Problem("TYPE_MISMATCH", "", f"takes {wanted}, but a metric is float")
 

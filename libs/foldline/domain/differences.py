@@ -12,6 +12,8 @@ from foldline.domain.spec import Json
 _SENTENCES = {
     "kind": "it is another kind of step",
     "function": "it is another function",
+    "command": "its command changed",
+    "ranks": "it has another number of ranks",
     "code": "its code changed",
     "environment": "its environment changed",
     "pickle": "it may use pickle now, or no longer",

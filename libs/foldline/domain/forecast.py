@@ -75,7 +75,7 @@ class _Game:
             self._note(step.name, "hold", answer.reason)
         elif step.kind == "wait":
             self._note(step.name, "ask", answer.reason)
-        elif step.kind == "function":
+        elif step.is_work:
             self._note(step.name, "run", answer.reason)
         else:
             self.decision.add(ev.ReuseDeclined(step=step.name, key=answer.key, reason=answer.reason))

@@ -18,7 +18,7 @@ from msgspec import UNSET
 from foldline.domain.paths import path_of
 from foldline.domain.releases import digest
 from foldline.domain.run import RunState, as_begun
-from foldline.domain.spec import Binding, Body, Expression, Json, Step
+from foldline.domain.spec import WORK_KINDS, Binding, Body, Expression, Json, Step
 from foldline.domain.values import Unresolvable, input_of
 from foldline.domain.work import Input
 
@@ -58,6 +58,12 @@ def fixed_parts(state: RunState, declared: Step) -> Parts:
         parts["code"] = declared.code or created.bundle
         parts["environment"] = created.environment
         parts["pickle"] = declared.allow_pickle
+    if declared.command is not UNSET:
+        parts["command"] = declared.command
+        parts["code"] = declared.code or created.bundle
+        parts["environment"] = created.environment
+    if declared.ranks > 1:
+        parts["ranks"] = declared.ranks
     if declared.body is not UNSET:
         parts["body"] = _body(declared.body, created.bundle)
         parts["environment"] = declared.body.environment or created.environment
@@ -93,7 +99,7 @@ def _body(body: Body, bundle: str) -> list[object]:
 
 def _lacks_code(body: Body) -> bool:
     return any(
-        (step.function is not UNSET and not step.code)
+        (step.kind in WORK_KINDS and not step.code)
         or (step.body is not UNSET and not step.body.bundle and _lacks_code(step.body))
         for step in body.graph.steps
     )

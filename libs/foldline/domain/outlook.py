@@ -12,7 +12,7 @@ from foldline.domain.keys import fixed_parts, identity, parts_of
 from foldline.domain.recall import Index, has_run
 from foldline.domain.references import required_steps
 from foldline.domain.run import RunState, StepState
-from foldline.domain.spec import Step
+from foldline.domain.spec import WORK_KINDS, Step
 from foldline.domain.values import Unresolvable
 
 
@@ -96,7 +96,7 @@ class _Outlook:
         self._cause[step.name] = cause = self._cause_of(place)
         why = f"depends on {cause}, which {self._verb(cause)}"
         is_again = bool(self._again(step.name))
-        if step.kind != "function" or not is_sure or not (is_again or self._is_new(declared)):
+        if not step.is_work or not is_sure or not (is_again or self._is_new(declared)):
             return "unknown", why
         if self._must_not_run(step, declared, paths.path_of(self._state.created.run_id, step.name)):
             self._sure.discard(step.name)
@@ -189,7 +189,7 @@ class _Past:
         for by_root in known.equal.values():
             for found in by_root.values():
                 declared = found.state.plan.step(found.step)
-                if declared.function is UNSET:
+                if declared.kind not in WORK_KINDS:
                     continue
                 fixed = _encoded(fixed_parts(found.state, declared))
                 self.fixed.add(fixed)

@@ -18,7 +18,7 @@ from foldline.domain.artifacts import Artifact
 from foldline.domain.check_kinds import COMPOSITE
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.failures import Failure
-from foldline.domain.spec import Json, Step
+from foldline.domain.spec import WORK_KINDS, Json, Step
 from foldline.domain.transitions import ACTIVE_STEP, FINAL_RUN, FINAL_STEP
 from foldline.domain.vector import Vector
 
@@ -87,6 +87,11 @@ class StepState(Struct, frozen=True, kw_only=True):
     is_abandoned: bool = False  # it had not ended when its run did
     started_at: datetime | None = None
     ended_at: datetime | None = None
+
+    @property
+    def is_work(self) -> bool:
+        """Does it run on an executor?"""
+        return self.kind in WORK_KINDS
 
     @property
     def is_active(self) -> bool:
@@ -251,13 +256,13 @@ def may_start(state: RunState) -> Iterator[tuple[Step, StepState]]:
 
 
 def ready(state: RunState, now: datetime) -> tuple[str, ...]:
-    """Functions whose next attempt may be given to an executor now, in the graph's order."""
+    """Steps whose next attempt may be given to an executor now, in the graph's order."""
     if not state.takes_work:
         return ()
     return tuple(
         step.name
         for step in state.steps.loose_ones()
-        if step.kind == "function" and is_due(state, step, now) and state.is_in_play(step)
+        if step.is_work and is_due(state, step, now) and state.is_in_play(step)
     )
 
 

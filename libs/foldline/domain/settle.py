@@ -106,7 +106,7 @@ def _begin(decision: Decision, step: StepState, declared: Step) -> None:
         seconds = declared.wait.deadline_seconds
         deadline = decision.now + timedelta(seconds=seconds) if seconds else UNSET
         decision.add(ev.WaitOpened(step=step.name, deadline=deadline))
-    elif step.kind != "function":
+    elif not step.is_work:
         inner.expand(decision, step.name)
 
 

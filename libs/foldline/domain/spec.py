@@ -18,7 +18,10 @@ ValueType = Literal[
     "any", "int", "float", "str", "bool", "json", "array", "table", "model", "image", "file", "list"
 ]
 ParameterType = Literal["int", "float", "str", "bool", "json"]
-StepKind = Literal["function", "condition", "map", "repeat", "workflow", "wait"]
+StepKind = Literal["function", "command", "condition", "map", "repeat", "workflow", "wait"]
+WORK_KINDS = frozenset({"function", "command"})
+"""Kinds of steps that run on an executor."""
+
 Operator = Literal["==", "!=", ">", ">=", "<", "<=", "in", "and", "or", "not"]
 
 
@@ -124,6 +127,8 @@ class Resources(Declared, frozen=True, kw_only=True):
     memory_bytes: int = 0
     flavor: str = ""
     gpu: int = 0
+    open_files: int = 0
+    disk_bytes: int = 0
 
 
 class Body(Declared, frozen=True, kw_only=True):
@@ -160,6 +165,15 @@ class Wait(Declared, frozen=True, kw_only=True):
     event: str = ""
 
 
+class Command(Declared, frozen=True, kw_only=True):
+    line: str = ""
+    script: str = ""
+    arguments: tuple[str, ...] = ()
+    image: str = ""
+    variables: dict[str, str] = {}
+    metrics_file: str = ""
+
+
 class Step(Declared, frozen=True, kw_only=True):
     name: str
     kind: StepKind
@@ -186,6 +200,9 @@ class Step(Declared, frozen=True, kw_only=True):
     repeat: Repeat | UnsetType = UNSET
     wait: Wait | UnsetType = UNSET
     max_active: int = 0
+    command: Command | UnsetType = UNSET
+    isolation: str = ""
+    ranks: int = 0
 
 
 class Scene(Declared, frozen=True, kw_only=True):

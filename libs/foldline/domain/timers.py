@@ -81,7 +81,7 @@ def _deadlines(state: RunState, step: StepState) -> Iterator[tuple[datetime, str
     timeouts = state.plan.step(step.name).timeouts
     if timeouts.total_seconds:
         yield step.ready_at + timedelta(seconds=timeouts.total_seconds), "total"
-    if timeouts.queue_seconds and step.kind == "function" and state.takes_work:
+    if timeouts.queue_seconds and step.is_work and state.takes_work:
         since = _queued_since(state, step)
         if since is not None:
             yield since + timedelta(seconds=timeouts.queue_seconds), "queue"

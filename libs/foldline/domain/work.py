@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from foldline.domain.artifacts import Artifact
 from foldline.domain.failures import Failure
-from foldline.domain.spec import Function, Json, Output, Resources, Timeouts
+from foldline.domain.spec import Command, Function, Json, Output, Resources, Timeouts
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,7 +35,7 @@ class Work(Message, frozen=True, kw_only=True):
     workspace: str
     workflow: str
     partition: int = 0
-    function: Function
+    function: Function | UnsetType = UNSET
     bundle: str = ""
     environment: str = ""
     inputs: dict[str, Input] = {}
@@ -44,6 +44,9 @@ class Work(Message, frozen=True, kw_only=True):
     resources: Resources = Resources()
     allow_pickle: bool = False
     checkpoint: Artifact | UnsetType = UNSET
+    command: Command | UnsetType = UNSET
+    isolation: str = ""
+    ranks: int = 0
 
 
 class StopAttempt(Message, frozen=True, kw_only=True):
@@ -97,6 +100,7 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     flavors: tuple[str, ...] = ()
     labels: dict[str, str] = {}
     claims: tuple[Claim, ...] = ()
+    backends: tuple[str, ...] = ()
 
 
 class LogEntry(Message, frozen=True, kw_only=True):

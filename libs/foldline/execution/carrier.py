@@ -43,6 +43,9 @@ class Carrier:
 
     async def job(self, work: Work, *, python: Path, bundle: Path, folder: Path) -> Job:
         """Everything resolved. Raises ArtifactError, OSError, and INVALID for what cannot be an input."""
+        if work.function is UNSET:
+            message = f"step {work.key.step} is a command, which this executor cannot run yet"
+            raise FoldlineError(Kind.INVALID, "STEP_NOT_SUPPORTED", message)
         given = {name: await self._inputs.given(one) for name, one in work.inputs.items()}
         left = None if work.checkpoint is UNSET else await self._inputs.artifact(work.checkpoint)
         return Job(

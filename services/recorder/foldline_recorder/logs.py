@@ -209,7 +209,7 @@ class Logs:
 
 
 def _check(step: StepState) -> None:
-    if step.kind != "function":
+    if not step.is_work:
         raise FoldlineError(
             Kind.PRECONDITION,
             "STEP_HAS_NO_LOG",

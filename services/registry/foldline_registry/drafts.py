@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import msgspec
+from msgspec import UNSET
 
 from foldline.domain import dag
 from foldline.domain.errors import FoldlineError, Kind
@@ -42,11 +43,11 @@ def check(draft: Draft) -> None:
 
 def _refuse_functions(graph: Graph) -> None:
     for step in graph.steps:
-        if step.kind == "function":
+        if step.kind == "function" or (step.command is not UNSET and step.command.script):
             raise FoldlineError(
                 Kind.INVALID,
                 "BUNDLE_MISSING",
-                f"step {step.name} runs a function, but the release has no code bundle",
+                f"step {step.name} runs code of its own, but the release has no code bundle",
                 step=step.name,
             )
 

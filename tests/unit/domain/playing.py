@@ -173,6 +173,7 @@ class Play:
         """The executor reports how the attempt went."""
         work, session = self.working.pop(key)
         run_id, step, _ = key
+        assert work.function is not UNSET
         inputs = {name: self.world.value(one) for name, one in work.inputs.items()}
         call = self.laws.call(work.function.module, work.function.name, inputs)
         is_mended = self.all_mended or (run_id, step) in self.mended
@@ -230,6 +231,7 @@ class Play:
         failure = state.step(step).failure
         assert failure is not None
         work = work_for(state, step)
+        assert work.function is not UNSET
         inputs = {name: self.world.value(one) for name, one in work.inputs.items()}
         if failure.kind != "unsafe":
             if self.laws.holds(work.function.module, work.function.name, inputs) == "stop":

@@ -59,7 +59,9 @@ def test_a_python_version_is_major_and_minor(python: str) -> None:
 def test_a_graph_without_functions_needs_no_bundle() -> None:
     drafts.check(draft(ASK))
 
-    with pytest.raises(FoldlineError, match="step train runs a function, but the release has no code bundle"):
+    with pytest.raises(
+        FoldlineError, match="step train runs code of its own, but the release has no code bundle"
+    ):
         drafts.check(draft(ASK, TRAIN))
 
 

@@ -88,6 +88,9 @@ class Work(google.protobuf.message.Message):
     RESOURCES_FIELD_NUMBER: builtins.int
     ALLOW_PICKLE_FIELD_NUMBER: builtins.int
     CHECKPOINT_FIELD_NUMBER: builtins.int
+    COMMAND_FIELD_NUMBER: builtins.int
+    ISOLATION_FIELD_NUMBER: builtins.int
+    RANKS_FIELD_NUMBER: builtins.int
     workspace: builtins.str
     workflow: builtins.str
     partition: builtins.int
@@ -96,6 +99,10 @@ class Work(google.protobuf.message.Message):
     """Digests of code bundle and environment in the artifact store."""
     environment: builtins.str
     allow_pickle: builtins.bool
+    isolation: builtins.str
+    """As declared: "fresh" (or empty) or "shared"."""
+    ranks: builtins.int
+    """As declared: processes that work on it together; 0 means one."""
     @property
     def key(self) -> Global___AttemptKey: ...
     @property
@@ -114,6 +121,10 @@ class Work(google.protobuf.message.Message):
     def checkpoint(self) -> foldline.api.event.v1.artifact_pb2.Artifact:
         """What an earlier attempt left to go on from; absent for none."""
 
+    @property
+    def command(self) -> foldline.api.workflow.v1.workflow_pb2.Command:
+        """Set instead of `function` for a step of kind "command"."""
+
     def __init__(
         self,
         *,
@@ -130,9 +141,12 @@ class Work(google.protobuf.message.Message):
         resources: foldline.api.workflow.v1.workflow_pb2.Resources | None = ...,
         allow_pickle: builtins.bool = ...,
         checkpoint: foldline.api.event.v1.artifact_pb2.Artifact | None = ...,
+        command: foldline.api.workflow.v1.workflow_pb2.Command | None = ...,
+        isolation: builtins.str = ...,
+        ranks: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "function", b"function", "key", b"key", "resources", b"resources", "timeouts", b"timeouts"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["allow_pickle", b"allow_pickle", "bundle", b"bundle", "checkpoint", b"checkpoint", "environment", b"environment", "function", b"function", "inputs", b"inputs", "key", b"key", "outputs", b"outputs", "partition", b"partition", "resources", b"resources", "timeouts", b"timeouts", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "command", b"command", "function", b"function", "key", b"key", "resources", b"resources", "timeouts", b"timeouts"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["allow_pickle", b"allow_pickle", "bundle", b"bundle", "checkpoint", b"checkpoint", "command", b"command", "environment", b"environment", "function", b"function", "inputs", b"inputs", "isolation", b"isolation", "key", b"key", "outputs", b"outputs", "partition", b"partition", "ranks", b"ranks", "resources", b"resources", "timeouts", b"timeouts", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
 
 Global___Work: typing_extensions.TypeAlias = Work
 
@@ -355,6 +369,7 @@ class Heartbeat(google.protobuf.message.Message):
     FLAVORS_FIELD_NUMBER: builtins.int
     LABELS_FIELD_NUMBER: builtins.int
     CLAIMS_FIELD_NUMBER: builtins.int
+    BACKENDS_FIELD_NUMBER: builtins.int
     session: builtins.str
     name: builtins.str
     region: builtins.str
@@ -388,6 +403,12 @@ class Heartbeat(google.protobuf.message.Message):
     def claims(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Claim]:
         """What each attempt of `held` takes, in the same order."""
 
+    @property
+    def backends(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """How it runs attempts, e.g. "process", "container", "ray"; the first is what steps get that ask for nothing.
+        Empty means "process". A step with an image goes to executors with "container" alone.
+        """
+
     def __init__(
         self,
         *,
@@ -406,8 +427,9 @@ class Heartbeat(google.protobuf.message.Message):
         flavors: collections.abc.Iterable[builtins.str] | None = ...,
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         claims: collections.abc.Iterable[Global___Claim] | None = ...,
+        backends: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["claims", b"claims", "cpu", b"cpu", "draining", b"draining", "flavors", b"flavors", "gpu", b"gpu", "held", b"held", "labels", b"labels", "leaving", b"leaving", "memory_bytes", b"memory_bytes", "name", b"name", "pool", b"pool", "region", b"region", "replaces", b"replaces", "session", b"session", "slots", b"slots"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backends", b"backends", "claims", b"claims", "cpu", b"cpu", "draining", b"draining", "flavors", b"flavors", "gpu", b"gpu", "held", b"held", "labels", b"labels", "leaving", b"leaving", "memory_bytes", b"memory_bytes", "name", b"name", "pool", b"pool", "region", b"region", "replaces", b"replaces", "session", b"session", "slots", b"slots"]) -> None: ...
 
 Global___Heartbeat: typing_extensions.TypeAlias = Heartbeat
 

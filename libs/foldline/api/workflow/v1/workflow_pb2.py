@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'foldline/api/workflow/v1/workflow.proto\x12\x18\x66oldline.api.workflow.v1\x1a\x1cgoogle/protobuf/struct.proto\"\xf8\x02\n\x05Graph\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x37\n\nparameters\x18\x04 \x03(\x0b\x32#.foldline.api.workflow.v1.Parameter\x12-\n\x05steps\x18\x05 \x03(\x0b\x32\x1e.foldline.api.workflow.v1.Step\x12=\n\x07outputs\x18\x06 \x03(\x0b\x32,.foldline.api.workflow.v1.Graph.OutputsEntry\x12\x12\n\non_failure\x18\x07 \x01(\t\x12/\n\x06scenes\x18\x08 \x03(\x0b\x32\x1f.foldline.api.workflow.v1.Scene\x1aQ\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x30\n\x05value\x18\x02 \x01(\x0b\x32!.foldline.api.workflow.v1.Binding:\x02\x38\x01\"3\n\x05Scene\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05steps\x18\x03 \x03(\t\"\xf2\x01\n\tParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\'\n\x07\x64\x65\x66\x61ult\x18\x05 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x14\n\x07minimum\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\'\n\x07\x63hoices\x18\x08 \x03(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07\x64\x65layed\x18\t \x01(\x08\x42\n\n\x08_minimumB\n\n\x08_maximum\"\xa8\x08\n\x04Step\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x34\n\x08\x66unction\x18\x05 \x01(\x0b\x32\".foldline.api.workflow.v1.Function\x12:\n\x06inputs\x18\x06 \x03(\x0b\x32*.foldline.api.workflow.v1.Step.InputsEntry\x12\x43\n\x0binput_types\x18\x07 \x03(\x0b\x32..foldline.api.workflow.v1.Step.InputTypesEntry\x12\x31\n\x07outputs\x18\x08 \x03(\x0b\x32 .foldline.api.workflow.v1.Output\x12\r\n\x05\x61\x66ter\x18\t \x03(\t\x12/\n\x06guards\x18\n \x03(\x0b\x32\x1f.foldline.api.workflow.v1.Guard\x12\x37\n\tcondition\x18\x0b \x01(\x0b\x32$.foldline.api.workflow.v1.Expression\x12.\n\x05retry\x18\x0c \x01(\x0b\x32\x1f.foldline.api.workflow.v1.Retry\x12\x34\n\x08timeouts\x18\r \x01(\x0b\x32\".foldline.api.workflow.v1.Timeouts\x12\x36\n\tresources\x18\x0e \x01(\x0b\x32#.foldline.api.workflow.v1.Resources\x12\x14\n\x0c\x61llow_pickle\x18\x0f \x01(\x08\x12\x37\n\tskip_when\x18\x10 \x01(\x0b\x32$.foldline.api.workflow.v1.Expression\x12\x0f\n\x07handles\x18\x11 \x01(\t\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x12 \x01(\t\x12\r\n\x05\x63\x61\x63he\x18\x13 \x01(\x08\x12\x0c\n\x04\x63ode\x18\x14 \x01(\t\x12,\n\x04\x62ody\x18\x15 \x01(\x0b\x32\x1e.foldline.api.workflow.v1.Body\x12*\n\x03map\x18\x16 \x01(\x0b\x32\x1d.foldline.api.workflow.v1.Map\x12\x30\n\x06repeat\x18\x17 \x01(\x0b\x32 .foldline.api.workflow.v1.Repeat\x12,\n\x04wait\x18\x18 \x01(\x0b\x32\x1e.foldline.api.workflow.v1.Wait\x12\x12\n\nmax_active\x18\x19 \x01(\x05\x1aP\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x30\n\x05value\x18\x02 \x01(\x0b\x32!.foldline.api.workflow.v1.Binding:\x02\x38\x01\x1a\x31\n\x0fInputTypesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"l\n\x04\x42ody\x12.\n\x05graph\x18\x01 \x01(\x0b\x32\x1f.foldline.api.workflow.v1.Graph\x12\x0f\n\x07release\x18\x02 \x01(\t\x12\x0e\n\x06\x62undle\x18\x03 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x04 \x01(\t\";\n\x03Map\x12\x0c\n\x04over\x18\x01 \x01(\t\x12\x13\n\x0bparallelism\x18\x02 \x01(\x05\x12\x11\n\ttolerated\x18\x03 \x01(\x05\"\xd3\x01\n\x06Repeat\x12\x33\n\x05until\x18\x01 \x01(\x0b\x32$.foldline.api.workflow.v1.Expression\x12\x16\n\x0emax_iterations\x18\x02 \x01(\x05\x12:\n\x05\x63\x61rry\x18\x03 \x03(\x0b\x32+.foldline.api.workflow.v1.Repeat.CarryEntry\x12\x12\n\nat_maximum\x18\x04 \x01(\t\x1a,\n\nCarryEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd0\x01\n\x04Wait\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x33\n\x06\x66ields\x18\x03 \x03(\x0b\x32#.foldline.api.workflow.v1.Parameter\x12\x0f\n\x07\x63hoices\x18\x04 \x03(\t\x12\x10\n\x08\x61ssignee\x18\x05 \x01(\t\x12\x18\n\x10\x64\x65\x61\x64line_seconds\x18\x06 \x01(\x01\x12\x13\n\x0b\x61t_deadline\x18\x07 \x01(\t\x12\x14\n\x0c\x61t_rejection\x18\x08 \x01(\t\x12\r\n\x05\x65vent\x18\t \x01(\t\"(\n\x08\x46unction\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"$\n\x06Output\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\"\x81\x02\n\x07\x42inding\x12\'\n\x05value\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12\x13\n\tparameter\x18\x02 \x01(\tH\x00\x12\x35\n\x06output\x18\x03 \x01(\x0b\x32#.foldline.api.workflow.v1.OutputRefH\x00\x12\x30\n\x05merge\x18\x04 \x01(\x0b\x32\x1f.foldline.api.workflow.v1.MergeH\x00\x12\x35\n\x06metric\x18\x05 \x01(\x0b\x32#.foldline.api.workflow.v1.MetricRefH\x00\x12\x0e\n\x04\x66\x61\x63t\x18\x06 \x01(\tH\x00\x42\x08\n\x06source\"=\n\x05Merge\x12\x34\n\x07outputs\x18\x01 \x03(\x0b\x32#.foldline.api.workflow.v1.OutputRef\"\'\n\tMetricRef\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"5\n\tOutputRef\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x03(\t\"%\n\x05Guard\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06\x62ranch\x18\x02 \x01(\x08\"\xb0\x01\n\nExpression\x12\n\n\x02op\x18\x01 \x01(\t\x12/\n\x04left\x18\x02 \x01(\x0b\x32!.foldline.api.workflow.v1.Binding\x12\x30\n\x05right\x18\x03 \x01(\x0b\x32!.foldline.api.workflow.v1.Binding\x12\x33\n\x05terms\x18\x04 \x03(\x0b\x32$.foldline.api.workflow.v1.Expression\"\xae\x01\n\x05Retry\x12\x14\n\x0cmax_attempts\x18\x01 \x01(\x05\x12\x15\n\rdelay_seconds\x18\x02 \x01(\x01\x12\x12\n\nmultiplier\x18\x03 \x01(\x01\x12\x19\n\x11max_delay_seconds\x18\x04 \x01(\x01\x12\x13\n\x0bnever_after\x18\x05 \x03(\t\x12\x14\n\x0con_exhausted\x18\x06 \x01(\t\x12\x13\n\x06jitter\x18\x07 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_jitter\"}\n\x08Timeouts\x12\x13\n\x0brun_seconds\x18\x01 \x01(\x01\x12\x15\n\rgrace_seconds\x18\x02 \x01(\x01\x12\x15\n\rqueue_seconds\x18\x03 \x01(\x01\x12\x15\n\rtotal_seconds\x18\x04 \x01(\x01\x12\x17\n\x0fsilence_seconds\x18\x05 \x01(\x01\"Y\n\tResources\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\x0b\n\x03\x63pu\x18\x02 \x01(\x01\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06\x66lavor\x18\x04 \x01(\t\x12\x0b\n\x03gpu\x18\x05 \x01(\x05\"A\n\x0b\x45nvironment\x12\x0e\n\x06python\x18\x01 \x01(\t\x12\x14\n\x0crequirements\x18\x02 \x03(\t\x12\x0c\n\x04lock\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'foldline/api/workflow/v1/workflow.proto\x12\x18\x66oldline.api.workflow.v1\x1a\x1cgoogle/protobuf/struct.proto\"\xf8\x02\n\x05Graph\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x37\n\nparameters\x18\x04 \x03(\x0b\x32#.foldline.api.workflow.v1.Parameter\x12-\n\x05steps\x18\x05 \x03(\x0b\x32\x1e.foldline.api.workflow.v1.Step\x12=\n\x07outputs\x18\x06 \x03(\x0b\x32,.foldline.api.workflow.v1.Graph.OutputsEntry\x12\x12\n\non_failure\x18\x07 \x01(\t\x12/\n\x06scenes\x18\x08 \x03(\x0b\x32\x1f.foldline.api.workflow.v1.Scene\x1aQ\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x30\n\x05value\x18\x02 \x01(\x0b\x32!.foldline.api.workflow.v1.Binding:\x02\x38\x01\"3\n\x05Scene\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05steps\x18\x03 \x03(\t\"\xf2\x01\n\tParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\'\n\x07\x64\x65\x66\x61ult\x18\x05 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x14\n\x07minimum\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\'\n\x07\x63hoices\x18\x08 \x03(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07\x64\x65layed\x18\t \x01(\x08\x42\n\n\x08_minimumB\n\n\x08_maximum\"\xfe\x08\n\x04Step\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x34\n\x08\x66unction\x18\x05 \x01(\x0b\x32\".foldline.api.workflow.v1.Function\x12:\n\x06inputs\x18\x06 \x03(\x0b\x32*.foldline.api.workflow.v1.Step.InputsEntry\x12\x43\n\x0binput_types\x18\x07 \x03(\x0b\x32..foldline.api.workflow.v1.Step.InputTypesEntry\x12\x31\n\x07outputs\x18\x08 \x03(\x0b\x32 .foldline.api.workflow.v1.Output\x12\r\n\x05\x61\x66ter\x18\t \x03(\t\x12/\n\x06guards\x18\n \x03(\x0b\x32\x1f.foldline.api.workflow.v1.Guard\x12\x37\n\tcondition\x18\x0b \x01(\x0b\x32$.foldline.api.workflow.v1.Expression\x12.\n\x05retry\x18\x0c \x01(\x0b\x32\x1f.foldline.api.workflow.v1.Retry\x12\x34\n\x08timeouts\x18\r \x01(\x0b\x32\".foldline.api.workflow.v1.Timeouts\x12\x36\n\tresources\x18\x0e \x01(\x0b\x32#.foldline.api.workflow.v1.Resources\x12\x14\n\x0c\x61llow_pickle\x18\x0f \x01(\x08\x12\x37\n\tskip_when\x18\x10 \x01(\x0b\x32$.foldline.api.workflow.v1.Expression\x12\x0f\n\x07handles\x18\x11 \x01(\t\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x12 \x01(\t\x12\r\n\x05\x63\x61\x63he\x18\x13 \x01(\x08\x12\x0c\n\x04\x63ode\x18\x14 \x01(\t\x12,\n\x04\x62ody\x18\x15 \x01(\x0b\x32\x1e.foldline.api.workflow.v1.Body\x12*\n\x03map\x18\x16 \x01(\x0b\x32\x1d.foldline.api.workflow.v1.Map\x12\x30\n\x06repeat\x18\x17 \x01(\x0b\x32 .foldline.api.workflow.v1.Repeat\x12,\n\x04wait\x18\x18 \x01(\x0b\x32\x1e.foldline.api.workflow.v1.Wait\x12\x12\n\nmax_active\x18\x19 \x01(\x05\x12\x32\n\x07\x63ommand\x18\x1a \x01(\x0b\x32!.foldline.api.workflow.v1.Command\x12\x11\n\tisolation\x18\x1b \x01(\t\x12\r\n\x05ranks\x18\x1c \x01(\x05\x1aP\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x30\n\x05value\x18\x02 \x01(\x0b\x32!.foldline.api.workflow.v1.Binding:\x02\x38\x01\x1a\x31\n\x0fInputTypesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd6\x01\n\x07\x43ommand\x12\x0c\n\x04line\x18\x01 \x01(\t\x12\x0e\n\x06script\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x03(\t\x12\r\n\x05image\x18\x04 \x01(\t\x12\x43\n\tvariables\x18\x05 \x03(\x0b\x32\x30.foldline.api.workflow.v1.Command.VariablesEntry\x12\x14\n\x0cmetrics_file\x18\x06 \x01(\t\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"l\n\x04\x42ody\x12.\n\x05graph\x18\x01 \x01(\x0b\x32\x1f.foldline.api.workflow.v1.Graph\x12\x0f\n\x07release\x18\x02 \x01(\t\x12\x0e\n\x06\x62undle\x18\x03 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x04 \x01(\t\";\n\x03Map\x12\x0c\n\x04over\x18\x01 \x01(\t\x12\x13\n\x0bparallelism\x18\x02 \x01(\x05\x12\x11\n\ttolerated\x18\x03 \x01(\x05\"\xd3\x01\n\x06Repeat\x12\x33\n\x05until\x18\x01 \x01(\x0b\x32$.foldline.api.workflow.v1.Expression\x12\x16\n\x0emax_iterations\x18\x02 \x01(\x05\x12:\n\x05\x63\x61rry\x18\x03 \x03(\x0b\x32+.foldline.api.workflow.v1.Repeat.CarryEntry\x12\x12\n\nat_maximum\x18\x04 \x01(\t\x1a,\n\nCarryEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd0\x01\n\x04Wait\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x33\n\x06\x66ields\x18\x03 \x03(\x0b\x32#.foldline.api.workflow.v1.Parameter\x12\x0f\n\x07\x63hoices\x18\x04 \x03(\t\x12\x10\n\x08\x61ssignee\x18\x05 \x01(\t\x12\x18\n\x10\x64\x65\x61\x64line_seconds\x18\x06 \x01(\x01\x12\x13\n\x0b\x61t_deadline\x18\x07 \x01(\t\x12\x14\n\x0c\x61t_rejection\x18\x08 \x01(\t\x12\r\n\x05\x65vent\x18\t \x01(\t\"(\n\x08\x46unction\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"$\n\x06Output\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\"\x81\x02\n\x07\x42inding\x12\'\n\x05value\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12\x13\n\tparameter\x18\x02 \x01(\tH\x00\x12\x35\n\x06output\x18\x03 \x01(\x0b\x32#.foldline.api.workflow.v1.OutputRefH\x00\x12\x30\n\x05merge\x18\x04 \x01(\x0b\x32\x1f.foldline.api.workflow.v1.MergeH\x00\x12\x35\n\x06metric\x18\x05 \x01(\x0b\x32#.foldline.api.workflow.v1.MetricRefH\x00\x12\x0e\n\x04\x66\x61\x63t\x18\x06 \x01(\tH\x00\x42\x08\n\x06source\"=\n\x05Merge\x12\x34\n\x07outputs\x18\x01 \x03(\x0b\x32#.foldline.api.workflow.v1.OutputRef\"\'\n\tMetricRef\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"5\n\tOutputRef\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x03(\t\"%\n\x05Guard\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06\x62ranch\x18\x02 \x01(\x08\"\xb0\x01\n\nExpression\x12\n\n\x02op\x18\x01 \x01(\t\x12/\n\x04left\x18\x02 \x01(\x0b\x32!.foldline.api.workflow.v1.Binding\x12\x30\n\x05right\x18\x03 \x01(\x0b\x32!.foldline.api.workflow.v1.Binding\x12\x33\n\x05terms\x18\x04 \x03(\x0b\x32$.foldline.api.workflow.v1.Expression\"\xae\x01\n\x05Retry\x12\x14\n\x0cmax_attempts\x18\x01 \x01(\x05\x12\x15\n\rdelay_seconds\x18\x02 \x01(\x01\x12\x12\n\nmultiplier\x18\x03 \x01(\x01\x12\x19\n\x11max_delay_seconds\x18\x04 \x01(\x01\x12\x13\n\x0bnever_after\x18\x05 \x03(\t\x12\x14\n\x0con_exhausted\x18\x06 \x01(\t\x12\x13\n\x06jitter\x18\x07 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_jitter\"}\n\x08Timeouts\x12\x13\n\x0brun_seconds\x18\x01 \x01(\x01\x12\x15\n\rgrace_seconds\x18\x02 \x01(\x01\x12\x15\n\rqueue_seconds\x18\x03 \x01(\x01\x12\x15\n\rtotal_seconds\x18\x04 \x01(\x01\x12\x17\n\x0fsilence_seconds\x18\x05 \x01(\x01\"\x81\x01\n\tResources\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\x0b\n\x03\x63pu\x18\x02 \x01(\x01\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06\x66lavor\x18\x04 \x01(\t\x12\x0b\n\x03gpu\x18\x05 \x01(\x05\x12\x12\n\nopen_files\x18\x06 \x01(\x05\x12\x12\n\ndisk_bytes\x18\x07 \x01(\x03\"A\n\x0b\x45nvironment\x12\x0e\n\x06python\x18\x01 \x01(\t\x12\x14\n\x0crequirements\x18\x02 \x03(\t\x12\x0c\n\x04lock\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STEP_INPUTSENTRY']._serialized_options = b'8\001'
   _globals['_STEP_INPUTTYPESENTRY']._loaded_options = None
   _globals['_STEP_INPUTTYPESENTRY']._serialized_options = b'8\001'
+  _globals['_COMMAND_VARIABLESENTRY']._loaded_options = None
+  _globals['_COMMAND_VARIABLESENTRY']._serialized_options = b'8\001'
   _globals['_REPEAT_CARRYENTRY']._loaded_options = None
   _globals['_REPEAT_CARRYENTRY']._serialized_options = b'8\001'
   _globals['_GRAPH']._serialized_start=100
@@ -49,43 +51,47 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PARAMETER']._serialized_start=532
   _globals['_PARAMETER']._serialized_end=774
   _globals['_STEP']._serialized_start=777
-  _globals['_STEP']._serialized_end=1841
-  _globals['_STEP_INPUTSENTRY']._serialized_start=1710
-  _globals['_STEP_INPUTSENTRY']._serialized_end=1790
-  _globals['_STEP_INPUTTYPESENTRY']._serialized_start=1792
-  _globals['_STEP_INPUTTYPESENTRY']._serialized_end=1841
-  _globals['_BODY']._serialized_start=1843
-  _globals['_BODY']._serialized_end=1951
-  _globals['_MAP']._serialized_start=1953
-  _globals['_MAP']._serialized_end=2012
-  _globals['_REPEAT']._serialized_start=2015
-  _globals['_REPEAT']._serialized_end=2226
-  _globals['_REPEAT_CARRYENTRY']._serialized_start=2182
-  _globals['_REPEAT_CARRYENTRY']._serialized_end=2226
-  _globals['_WAIT']._serialized_start=2229
-  _globals['_WAIT']._serialized_end=2437
-  _globals['_FUNCTION']._serialized_start=2439
-  _globals['_FUNCTION']._serialized_end=2479
-  _globals['_OUTPUT']._serialized_start=2481
-  _globals['_OUTPUT']._serialized_end=2517
-  _globals['_BINDING']._serialized_start=2520
-  _globals['_BINDING']._serialized_end=2777
-  _globals['_MERGE']._serialized_start=2779
-  _globals['_MERGE']._serialized_end=2840
-  _globals['_METRICREF']._serialized_start=2842
-  _globals['_METRICREF']._serialized_end=2881
-  _globals['_OUTPUTREF']._serialized_start=2883
-  _globals['_OUTPUTREF']._serialized_end=2936
-  _globals['_GUARD']._serialized_start=2938
-  _globals['_GUARD']._serialized_end=2975
-  _globals['_EXPRESSION']._serialized_start=2978
-  _globals['_EXPRESSION']._serialized_end=3154
-  _globals['_RETRY']._serialized_start=3157
-  _globals['_RETRY']._serialized_end=3331
-  _globals['_TIMEOUTS']._serialized_start=3333
-  _globals['_TIMEOUTS']._serialized_end=3458
-  _globals['_RESOURCES']._serialized_start=3460
-  _globals['_RESOURCES']._serialized_end=3549
-  _globals['_ENVIRONMENT']._serialized_start=3551
-  _globals['_ENVIRONMENT']._serialized_end=3616
+  _globals['_STEP']._serialized_end=1927
+  _globals['_STEP_INPUTSENTRY']._serialized_start=1796
+  _globals['_STEP_INPUTSENTRY']._serialized_end=1876
+  _globals['_STEP_INPUTTYPESENTRY']._serialized_start=1878
+  _globals['_STEP_INPUTTYPESENTRY']._serialized_end=1927
+  _globals['_COMMAND']._serialized_start=1930
+  _globals['_COMMAND']._serialized_end=2144
+  _globals['_COMMAND_VARIABLESENTRY']._serialized_start=2096
+  _globals['_COMMAND_VARIABLESENTRY']._serialized_end=2144
+  _globals['_BODY']._serialized_start=2146
+  _globals['_BODY']._serialized_end=2254
+  _globals['_MAP']._serialized_start=2256
+  _globals['_MAP']._serialized_end=2315
+  _globals['_REPEAT']._serialized_start=2318
+  _globals['_REPEAT']._serialized_end=2529
+  _globals['_REPEAT_CARRYENTRY']._serialized_start=2485
+  _globals['_REPEAT_CARRYENTRY']._serialized_end=2529
+  _globals['_WAIT']._serialized_start=2532
+  _globals['_WAIT']._serialized_end=2740
+  _globals['_FUNCTION']._serialized_start=2742
+  _globals['_FUNCTION']._serialized_end=2782
+  _globals['_OUTPUT']._serialized_start=2784
+  _globals['_OUTPUT']._serialized_end=2820
+  _globals['_BINDING']._serialized_start=2823
+  _globals['_BINDING']._serialized_end=3080
+  _globals['_MERGE']._serialized_start=3082
+  _globals['_MERGE']._serialized_end=3143
+  _globals['_METRICREF']._serialized_start=3145
+  _globals['_METRICREF']._serialized_end=3184
+  _globals['_OUTPUTREF']._serialized_start=3186
+  _globals['_OUTPUTREF']._serialized_end=3239
+  _globals['_GUARD']._serialized_start=3241
+  _globals['_GUARD']._serialized_end=3278
+  _globals['_EXPRESSION']._serialized_start=3281
+  _globals['_EXPRESSION']._serialized_end=3457
+  _globals['_RETRY']._serialized_start=3460
+  _globals['_RETRY']._serialized_end=3634
+  _globals['_TIMEOUTS']._serialized_start=3636
+  _globals['_TIMEOUTS']._serialized_end=3761
+  _globals['_RESOURCES']._serialized_start=3764
+  _globals['_RESOURCES']._serialized_end=3893
+  _globals['_ENVIRONMENT']._serialized_start=3895
+  _globals['_ENVIRONMENT']._serialized_end=3960
 # @@protoc_insertion_point(module_scope)

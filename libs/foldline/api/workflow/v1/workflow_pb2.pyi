@@ -233,9 +233,13 @@ class Step(google.protobuf.message.Message):
     REPEAT_FIELD_NUMBER: builtins.int
     WAIT_FIELD_NUMBER: builtins.int
     MAX_ACTIVE_FIELD_NUMBER: builtins.int
+    COMMAND_FIELD_NUMBER: builtins.int
+    ISOLATION_FIELD_NUMBER: builtins.int
+    RANKS_FIELD_NUMBER: builtins.int
     name: builtins.str
     kind: builtins.str
-    """Closed set: "function" (runs on an executor), "condition" (answered by the scheduler), "map" (its body
+    """Closed set: "function" (a Python function, runs on an executor), "command" (a program, runs on an
+    executor), "condition" (answered by the scheduler), "map" (its body
     for every item of a list), "repeat" (its body again and again until a condition holds), "workflow" (its
     body once), "wait" (for a person or an outside event).
     """
@@ -257,6 +261,17 @@ class Step(google.protobuf.message.Message):
     """Digest of all code that can change what the step does; empty means: the digest of the whole bundle."""
     max_active: builtins.int
     """At most so many attempts of this step at once, over all runs of the workflow; 0 means no limit."""
+    isolation: builtins.str
+    """kind "function": how far its attempts are kept apart. "fresh" (default): each in a process of its own,
+    forked from a warm parent; nothing leaks from one to the next. "shared": one after the other in a warm
+    process of its release, for short pure functions; requires effects "pure".
+    """
+    ranks: builtins.int
+    """kinds "function" and "command": processes that work on one attempt together; 0 means one. All start or
+    none does; each has rank, world size and the address of rank 0 in the usual variables (RANK,
+    WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT). The outputs are those of rank 0;
+    `resources` are those of one rank.
+    """
     @property
     def function(self) -> Global___Function:
         """kind "function": where the code is, inside the release's bundle."""
@@ -301,6 +316,10 @@ class Step(google.protobuf.message.Message):
     def repeat(self) -> Global___Repeat: ...
     @property
     def wait(self) -> Global___Wait: ...
+    @property
+    def command(self) -> Global___Command:
+        """kind "command": what it runs."""
+
     def __init__(
         self,
         *,
@@ -329,11 +348,78 @@ class Step(google.protobuf.message.Message):
         repeat: Global___Repeat | None = ...,
         wait: Global___Wait | None = ...,
         max_active: builtins.int = ...,
+        command: Global___Command | None = ...,
+        isolation: builtins.str = ...,
+        ranks: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["body", b"body", "condition", b"condition", "function", b"function", "map", b"map", "repeat", b"repeat", "resources", b"resources", "retry", b"retry", "skip_when", b"skip_when", "timeouts", b"timeouts", "wait", b"wait"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["after", b"after", "allow_pickle", b"allow_pickle", "body", b"body", "cache", b"cache", "code", b"code", "condition", b"condition", "description", b"description", "effects", b"effects", "function", b"function", "guards", b"guards", "handles", b"handles", "input_types", b"input_types", "inputs", b"inputs", "kind", b"kind", "map", b"map", "max_active", b"max_active", "name", b"name", "outputs", b"outputs", "repeat", b"repeat", "resources", b"resources", "retry", b"retry", "skip_when", b"skip_when", "timeouts", b"timeouts", "title", b"title", "wait", b"wait"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["body", b"body", "command", b"command", "condition", b"condition", "function", b"function", "map", b"map", "repeat", b"repeat", "resources", b"resources", "retry", b"retry", "skip_when", b"skip_when", "timeouts", b"timeouts", "wait", b"wait"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["after", b"after", "allow_pickle", b"allow_pickle", "body", b"body", "cache", b"cache", "code", b"code", "command", b"command", "condition", b"condition", "description", b"description", "effects", b"effects", "function", b"function", "guards", b"guards", "handles", b"handles", "input_types", b"input_types", "inputs", b"inputs", "isolation", b"isolation", "kind", b"kind", "map", b"map", "max_active", b"max_active", "name", b"name", "outputs", b"outputs", "ranks", b"ranks", "repeat", b"repeat", "resources", b"resources", "retry", b"retry", "skip_when", b"skip_when", "timeouts", b"timeouts", "title", b"title", "wait", b"wait"]) -> None: ...
 
 Global___Step: typing_extensions.TypeAlias = Step
+
+@typing.final
+class Command(google.protobuf.message.Message):
+    """Command is a program that runs as a step, in the step's folder. Exactly one of line, script and arguments
+    is set. It finds the value of each input in the variable INPUT_<NAME> (text as it is, other JSON as JSON, of
+    an artifact the path of its file), and the folder for its outputs in OUTPUTS: what it leaves there under
+    the name of an output is that output, read as the output's type.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class VariablesEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    LINE_FIELD_NUMBER: builtins.int
+    SCRIPT_FIELD_NUMBER: builtins.int
+    ARGUMENTS_FIELD_NUMBER: builtins.int
+    IMAGE_FIELD_NUMBER: builtins.int
+    VARIABLES_FIELD_NUMBER: builtins.int
+    METRICS_FILE_FIELD_NUMBER: builtins.int
+    line: builtins.str
+    """A line for `sh -eu -c`."""
+    script: builtins.str
+    """A file of the code bundle, relative to its root; run by what its first line names (#!), else by sh."""
+    image: builtins.str
+    """Container image that it runs in; empty means the machine of the executor, with the programs of the
+    release's environment first on PATH.
+    """
+    metrics_file: builtins.str
+    """File below the step's folder with a JSON object of numbers, read when the program has ended; empty means none."""
+    @property
+    def arguments(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """A program with its arguments."""
+
+    @property
+    def variables(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Environment variables; names that begin with INPUT_ and the names that the platform sets are refused."""
+
+    def __init__(
+        self,
+        *,
+        line: builtins.str = ...,
+        script: builtins.str = ...,
+        arguments: collections.abc.Iterable[builtins.str] | None = ...,
+        image: builtins.str = ...,
+        variables: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        metrics_file: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["arguments", b"arguments", "image", b"image", "line", b"line", "metrics_file", b"metrics_file", "script", b"script", "variables", b"variables"]) -> None: ...
+
+Global___Command: typing_extensions.TypeAlias = Command
 
 @typing.final
 class Body(google.protobuf.message.Message):
@@ -789,6 +875,8 @@ class Resources(google.protobuf.message.Message):
     MEMORY_BYTES_FIELD_NUMBER: builtins.int
     FLAVOR_FIELD_NUMBER: builtins.int
     GPU_FIELD_NUMBER: builtins.int
+    OPEN_FILES_FIELD_NUMBER: builtins.int
+    DISK_BYTES_FIELD_NUMBER: builtins.int
     pool: builtins.str
     """Name of the pool; empty means "default"."""
     cpu: builtins.float
@@ -799,6 +887,12 @@ class Resources(google.protobuf.message.Message):
     """Name of a size that the installation defines (cpu, memory and gpu together); empty means none."""
     gpu: builtins.int
     """Graphics processors."""
+    open_files: builtins.int
+    """Open files of each of its processes; 0 means the default of the executor."""
+    disk_bytes: builtins.int
+    """Bytes of all its outputs together, and of what it may write into its folder; 0 means the default of the
+    executor.
+    """
     def __init__(
         self,
         *,
@@ -807,8 +901,10 @@ class Resources(google.protobuf.message.Message):
         memory_bytes: builtins.int = ...,
         flavor: builtins.str = ...,
         gpu: builtins.int = ...,
+        open_files: builtins.int = ...,
+        disk_bytes: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["cpu", b"cpu", "flavor", b"flavor", "gpu", b"gpu", "memory_bytes", b"memory_bytes", "pool", b"pool"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cpu", b"cpu", "disk_bytes", b"disk_bytes", "flavor", b"flavor", "gpu", b"gpu", "memory_bytes", b"memory_bytes", "open_files", b"open_files", "pool", b"pool"]) -> None: ...
 
 Global___Resources: typing_extensions.TypeAlias = Resources
 
