@@ -120,7 +120,7 @@ def _of(event: ev.RunEvent, state: RunState) -> Iterator[Effect]:  # noqa: C901 
 
 
 def _active(state: RunState) -> list[StepState]:
-    return [step for step in state.steps if step.is_active] if state.active_steps else []
+    return list(state.steps.active_ones())
 
 
 def _open(step: StepState) -> tuple[int, ...]:

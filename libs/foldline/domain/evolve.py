@@ -112,7 +112,7 @@ def _new_attempt(
     if state.status == "created":
         state = _move_run(state, event)
     step = replace(step, attempts=(*step.attempts, attempt), retry_at=None, note="", parameters=None)
-    return _put(replace(state, active_steps=state.active_steps + 1), step)
+    return _put(state, step)
 
 
 def _attempt_started(state: RunState, event: ev.AttemptStarted, at: datetime) -> RunState:
@@ -133,13 +133,13 @@ def _attempt_succeeded(state: RunState, event: ev.AttemptSucceeded, at: datetime
     step = _ended_attempt(_moved(state, event), event, "succeeded", at)
     attempt = replace(step.attempts[-1], reads=event.reads)
     step = replace(_with(step, attempt), outputs=event.outputs, metrics=event.metrics)
-    return _end_step(replace(state, active_steps=state.active_steps - 1), step, at)
+    return _end_step(state, step, at)
 
 
 def _attempt_failed(state: RunState, event: ev.AttemptFailed, at: datetime) -> RunState:
     step = _ended_attempt(_moved(state, event), event, "failed", at)
     step = _with(step, replace(step.attempts[-1], failure=event.failure))
-    return _put(replace(state, active_steps=state.active_steps - 1), step)
+    return _put(state, step)
 
 
 def _ended_attempt(
@@ -260,15 +260,11 @@ def _step_held(state: RunState, event: ev.StepHeld, _: datetime) -> RunState:
 
 def _step_stop_requested(state: RunState, event: ev.StepStopRequested, _: datetime) -> RunState:
     """What is not under way is stopping, too, until the StepStopped that follows at once."""
-    if not state.step(event.step).is_active:
-        state = replace(state, active_steps=state.active_steps + 1)
     return _put(state, replace(_moved(state, event), note=event.reason or "stopped by hand"))
 
 
 def _step_stopped(state: RunState, event: ev.StepStopped, at: datetime) -> RunState:
     """An item of which a step was stopped by hand gives nothing, as one that failed; the others go on."""
-    if state.step(event.step).is_active:
-        state = replace(state, active_steps=state.active_steps - 1)
     step = replace(_moved(state, event), retry_at=None, deadline=None, asked=(), failure=None)
     if state.created.items and state.status != "stopping":
         state = _count_failure(state, event.step)
@@ -465,4 +461,4 @@ def _abandon(state: RunState, at: datetime) -> RunState:
 
 
 def _end_run(state: RunState, at: datetime) -> RunState:
-    return replace(_abandon(state, at), open_steps=0, active_steps=0, ended_at=at)
+    return replace(_abandon(state, at), open_steps=0, ended_at=at)

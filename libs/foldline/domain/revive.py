@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from foldline.domain.failures import Failure
 from foldline.domain.run import RunState, StepState, counts_as_failed
-from foldline.domain.vector import Vector
 
 BECAUSE_OF_OTHERS = frozenset({"failed", "upstream", "handler"})
 """Reasons for skipping that an outcome of other steps gave."""
@@ -102,18 +101,13 @@ def _recounted(state: RunState, revived: list[int], at: datetime) -> RunState:
         steps = steps.set(place, one)
     if state.status == "ending":
         left = sum(not steps[place].is_final for place in state.plan.handlers)
-        return replace(state, steps=steps, open_steps=left, active_steps=_active(steps))
+        return replace(state, steps=steps, open_steps=left)
     main = [(place, one) for place, one in enumerate(steps) if not state.plan.graph.steps[place].handles]
     failed = [(place, one) for place, one in main if counts_as_failed(state, one)]
     return replace(
         state,
         steps=steps,
         open_steps=sum(not one.is_final for _, one in main),
-        active_steps=_active(steps),
         failed_units=frozenset(place // state.unit_size for place, _ in failed),
         failed_step=failed[0][1].name if failed else "",
     )
-
-
-def _active(steps: Vector[StepState]) -> int:
-    return sum(one.is_active for one in steps)

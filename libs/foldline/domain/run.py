@@ -108,31 +108,40 @@ class StepState(Struct, frozen=True, kw_only=True):
 
 
 class Steps(Vector[StepState]):
-    """The steps of a run by place, and which of them may move by themselves: a bit each in `loose`.
+    """The steps of a run by place, and a bit each for two kinds of them that are looked for all the time.
 
-    These are the ones that wait with nothing open before them, for their next attempt, or for an answer. In a
-    long run they are few, and whoever looks for something to do looks at them alone.
+    `loose` may move by themselves: they wait with nothing open before them, for their next attempt, or for
+    an answer. `active` have an attempt or inner runs under way. In a long run both are few, and whoever looks
+    for something to do looks at them alone.
     """
 
-    __slots__ = ("loose",)
+    __slots__ = ("active", "loose")
 
     def __init__(self, items: Iterable[StepState] = ()) -> None:
         super().__init__(items)
         self.loose = sum(1 << place for place, step in enumerate(self) if _is_loose(step))
+        self.active = sum(1 << place for place, step in enumerate(self) if step.is_active)
 
     def set(self, place: int, item: StepState) -> Self:
         changed = super().set(place, item)
         bit = 1 << place
         changed.loose = self.loose | bit if _is_loose(item) else self.loose & ~bit
+        changed.active = self.active | bit if item.is_active else self.active & ~bit
         return changed
 
     def loose_ones(self) -> Iterator[StepState]:
         """In the graph's order."""
-        left = self.loose
-        while left:
-            lowest = left & -left
+        return self._of(self.loose)
+
+    def active_ones(self) -> Iterator[StepState]:
+        """In the graph's order."""
+        return self._of(self.active)
+
+    def _of(self, bits: int) -> Iterator[StepState]:
+        while bits:
+            lowest = bits & -bits
             yield self[lowest.bit_length() - 1]
-            left ^= lowest
+            bits ^= lowest
 
 
 def _is_loose(step: StepState) -> bool:
@@ -155,7 +164,6 @@ class RunState(Struct, frozen=True, kw_only=True):
     version: int = 1
     status: str = "created"
     open_steps: int = 0  # steps that have not ended yet; handlers count while the run is ending alone
-    active_steps: int = 0  # steps with an attempt or inner runs under way
     failed_units: frozenset[int] = (
         frozenset()
     )  # map's child: its items that failed or were stopped; otherwise {0} once a step failed
@@ -171,6 +179,11 @@ class RunState(Struct, frozen=True, kw_only=True):
     @property
     def is_final(self) -> bool:
         return self.status in FINAL_RUN
+
+    @property
+    def active_steps(self) -> int:
+        """How many steps have an attempt or inner runs under way."""
+        return self.steps.active.bit_count()
 
     @property
     def is_part(self) -> bool:

@@ -194,7 +194,7 @@ def _is_replaced(state: RunState, declared: Step, name: str) -> bool:
 def finish(decision: Decision) -> None:
     """End the run, or its main part, when nothing of it can move any more."""
     state = decision.state
-    if state.is_final or state.active_steps:
+    if state.is_final or state.steps.active:
         return
     if state.status == "ending":
         if not state.open_steps or state.forced:

@@ -31,7 +31,7 @@ class Vector(Generic[T]):
             raise IndexError(place)
         row, column = divmod(place, _WIDTH)
         leaf = self._leaves[row]
-        changed = type(self)()
+        changed = type(self).__new__(type(self))
         changed._length = self._length  # noqa: SLF001 - one of our own kind
         changed._leaves = (  # noqa: SLF001 - as above
             *self._leaves[:row],

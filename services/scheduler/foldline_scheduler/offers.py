@@ -47,13 +47,11 @@ def nothing_of(state: RunState) -> Offer:
 
 def active_of(state: RunState) -> Iterator[tuple[Step, AttemptKey, str]]:
     """Attempts that executors hold, with their sessions."""
-    if not state.active_steps:
-        return
-    for declared, step in zip(state.plan.graph.steps, state.steps, strict=True):
-        if step.is_active and step.attempts[-1].executor:
-            attempt = step.attempts[-1]
+    for step in state.steps.active_ones():
+        attempt = step.attempts[-1]
+        if attempt.executor:
             key = AttemptKey(run_id=state.created.run_id, step=step.name, attempt=attempt.number)
-            yield declared, key, attempt.executor
+            yield state.plan.step(step.name), key, attempt.executor
 
 
 def _offer(state: RunState, steps: tuple[Ready, ...]) -> Offer:

@@ -112,9 +112,9 @@ class Owner:
         return [
             (run, step)
             for run in self._runs.values()
-            if run.state is not None and run.state.active_steps
-            for step in run.state.steps
-            if step.is_active and step.children is None and session in (None, step.attempts[-1].executor)
+            if run.state is not None
+            for step in run.state.steps.active_ones()
+            if step.children is None and session in (None, step.attempts[-1].executor)
         ]
 
     # -- what comes in -----------------------------------------------------------------------------
