@@ -46,18 +46,23 @@ from foldline.domain.run import RunState, expandable, is_recallable, ready
 from foldline.domain.settle import after, fail, settle
 from foldline.domain.values import Unresolvable
 
-__all__ = ["Decision", "Refused", "decide"]
+__all__ = ["Decision", "Refused", "decide", "decision_on"]
 
 
 def decide(state: RunState | None, command: Command, now: datetime) -> tuple[ev.RunEvent, ...]:
     """The events that `command` leads to. Raises Refused; never changes `state`."""
+    return tuple(decision_on(state, command, now).events)
+
+
+def decision_on(state: RunState | None, command: Command, now: datetime) -> Decision:
+    """As `decide`, with the state after the events: whoever goes on from there need not fold them again."""
     if isinstance(command, CreateRun):
         return _create(state, command, now)
     if state is None:
         raise Refused("UNKNOWN_RUN", "there is no such run", Kind.NOT_FOUND)
     decision = Decision(state, now)
     _carry_out(decision, command)
-    return tuple(decision.events)
+    return decision
 
 
 def _carry_out(decision: Decision, command: Command) -> None:  # noqa: C901  # one arm per command
@@ -100,14 +105,14 @@ def _carry_out(decision: Decision, command: Command) -> None:  # noqa: C901  # o
             assert_never(command)
 
 
-def _create(state: RunState | None, command: CreateRun, now: datetime) -> tuple[ev.RunEvent, ...]:
+def _create(state: RunState | None, command: CreateRun, now: datetime) -> Decision:
     if state is not None:
         if state.created == command.created or _is_same_part(state.created, command.created):
-            return ()
+            return Decision(state, now)
         raise Refused("RUN_EXISTS", f"run {command.created.run_id} exists already", Kind.ALREADY_EXISTS)
     decision = Decision(evolve(None, command.created, now), now, [command.created])
     settle(decision, range(len(decision.state.steps)))
-    return tuple(decision.events)
+    return decision
 
 
 def _is_same_part(one: ev.RunCreated, other: ev.RunCreated) -> bool:

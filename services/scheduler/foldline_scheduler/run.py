@@ -16,7 +16,8 @@ from typing import NamedTuple, cast
 from foldline.chassis.clock import Clock
 from foldline.domain import run_events as ev
 from foldline.domain.commands import Command, ScheduleSteps
-from foldline.domain.decide import decide
+from foldline.domain.decide import decision_on
+from foldline.domain.decision import Decision
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.evolve import fold
 from foldline.domain.run import RunState
@@ -89,11 +90,11 @@ class OwnedRun:
         """
         for _ in range(MAX_CONFLICTS):
             now = self._clock.now()
-            events, refusals, grants = self._decide(posted, now)
-            if not events:
+            decided, refusals, grants = self._decide(posted, now)
+            if decided is None:
                 return None, refusals
             try:
-                outcome = await self._append(events, self._meta(posted), now)
+                outcome = await self._append(decided, self._meta(posted))
             except VersionConflict:
                 metrics.CONFLICTS.inc()
                 self._give_back(grants)
@@ -108,28 +109,30 @@ class OwnedRun:
 
     def _decide(
         self, posted: Sequence[Posted], now: datetime
-    ) -> tuple[list[ev.RunEvent], list[FoldlineError | None], tuple[Grant, ...]]:
+    ) -> tuple[Decision | None, list[FoldlineError | None], tuple[Grant, ...]]:
+        """Everything in one decision, None where it has no events; and the refusal of each command."""
         state = self.state
         self.decided_at = now
         events: list[ev.RunEvent] = []
         refusals: list[FoldlineError | None] = []
         for one in posted:
             try:
-                more = decide(state, one.command, now)
+                more = decision_on(state, one.command, now)
             except FoldlineError as refusal:
                 refusals.append(refusal)
                 continue
             refusals.append(None)
-            if more:
-                state = fold(((event, now) for event in more), state)
-                events.extend(more)
+            state = more.state
+            events.extend(more.events)
         if state is None:
-            return events, refusals, ()
+            return None, refusals, ()
         grants = self._ask(state, now)
         if grants:
             assignments = tuple((one.key.step, one.session) for one in grants)
-            events.extend(decide(state, ScheduleSteps(assignments), now))
-        return events, refusals, grants
+            more = decision_on(state, ScheduleSteps(assignments), now)
+            state = more.state
+            events.extend(more.events)
+        return Decision(state, now, events) if events else None, refusals, grants
 
     def _ask(self, state: RunState, now: datetime) -> tuple[Grant, ...]:
         """What of the ready steps may start now; the queue keeps the rest in line."""
@@ -153,19 +156,13 @@ class OwnedRun:
         metas = [one.meta for one in posted if one.meta.actor != ACTOR] or [one.meta for one in posted]
         return metas[0] if metas else self.own_meta()
 
-    async def _append(
-        self,
-        events: list[ev.RunEvent],
-        meta: facts.Meta,
-        now: datetime,
-    ) -> Outcome:
-        before = self.state
-        state = fold(((event, now) for event in events), before)
-        await self._lists.keep(events, state)
+    async def _append(self, decided: Decision, meta: facts.Meta) -> Outcome:
+        before, events = self.state, decided.events
+        await self._lists.keep(events, decided.state)
         head = await self._store.append(
-            run_stream(self.run_id), self._head, facts.new_events(events, meta, now)
+            run_stream(self.run_id), self._head, facts.new_events(events, meta, decided.now)
         )
-        self.state = state
+        self.state = decided.state
         self._head = head
         metrics.EVENTS.inc(len(events))
-        return Outcome(before, state, tuple(events))
+        return Outcome(before, decided.state, tuple(events))
