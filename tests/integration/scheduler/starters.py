@@ -53,6 +53,7 @@ class ScriptedRegistry:
     def __init__(self, clock: ManualClock) -> None:
         self.askers: list[str] = []
         self.refusal: FoldlineError | None = None
+        self.refused = 0
         self._clock = clock
 
     async def GetRelease(self, request: registry_pb.GetReleaseRequest, context: Any) -> Any:  # noqa: N802
@@ -87,6 +88,7 @@ class ScriptedRegistry:
         caller = tokens.verify(KEY, token, self._clock.now())
         assert caller.grants == {"w": "operator"}
         if self.refusal is not None:
+            self.refused += 1
             raise self.refusal
         if workflow != "f":
             raise FoldlineError(Kind.NOT_FOUND, "WORKFLOW_NOT_FOUND", f"there is no workflow {workflow}")

@@ -95,6 +95,19 @@ async def _looked(client: Client, count: int) -> bool:
     return len([one for one in fired if "backfill" in one.data]) == count
 
 
+async def test_a_token_that_a_clock_makes_invalid_costs_a_firing_nothing(here: Place) -> None:
+    async with here.scheduler() as client:
+        await client.schedules.create("s", every_minute())
+        here.registry.refusal = FoldlineError(Kind.UNAUTHENTICATED, "TOKEN_INVALID", "it is not valid yet")
+        here.clock.advance(60)
+        (fired,) = await until_told(client, "s", "ScheduleFired")
+        await until(lambda: here.registry.refused > 0)
+        here.registry.refusal = None
+        runs = await until(lambda: _some(here))
+
+    assert list(runs) == [f"run-{said(fired, 'run_id')}"]
+
+
 async def test_what_was_fired_and_not_started_is_started_by_the_next_owner_once(here: Place) -> None:
     async with here.scheduler() as client:
         await client.schedules.create("s", every_minute())

@@ -37,8 +37,9 @@ AT_ONCE = 32
 """Streams that are worked on at the same time: midnight must not flood the registry."""
 
 RETRY_SECONDS = 1.0
-_LATER = frozenset({Kind.UNAVAILABLE, Kind.CONFLICT, Kind.EXHAUSTED})
-"""A start that fails so is tried again; any other refusal is final."""
+_LATER = frozenset({Kind.UNAVAILABLE, Kind.CONFLICT, Kind.EXHAUSTED, Kind.UNAUTHENTICATED})
+"""A start that fails so is tried again; any other refusal is final. The token is our own: when it is refused,
+clocks disagree, and that passes."""
 
 
 class Held(Generic[S]):
