@@ -16,13 +16,10 @@ export function dependencies(graph: Graph): Dependency[] {
 
 function intoStep(step: Step): Dependency[] {
   const data = new Map<string, Set<string>>();
-  const add = (binding: Binding | undefined) => {
-    if (binding?.source.case !== "output") return;
-    const { step: from, name } = binding.source.value;
-    data.set(from, (data.get(from) ?? new Set()).add(name));
-  };
-  Object.values(step.inputs).forEach(add);
-  bindings(step.condition).forEach(add);
+  const looked = [step.condition, step.skipWhen, step.repeat?.until].flatMap(bindings);
+  for (const { step: from, name } of [...Object.values(step.inputs), ...looked].flatMap(references)) {
+    if (from !== "") data.set(from, (data.get(from) ?? new Set()).add(name));
+  }
   const found: Dependency[] = [...data].map(([from, names]) => ({
     from,
     to: step.name,
@@ -40,6 +37,19 @@ function intoStep(step: Step): Dependency[] {
     .filter((from) => !linked.has(from))
     .map((from) => ({ from, to: step.name, kind: "after" as const, label: "" }));
   return [...found, ...guards, ...after];
+}
+
+/** Outputs and metrics that a binding looks at; those of a step's own body name no step. */
+function references({ source }: Binding): { step: string; name: string }[] {
+  switch (source.case) {
+    case "output":
+    case "metric":
+      return [source.value];
+    case "merge":
+      return source.value.outputs;
+    default:
+      return [];
+  }
 }
 
 function bindings(expression: Expression | undefined): Binding[] {

@@ -39,6 +39,49 @@ describe("dependencies", () => {
   });
 });
 
+test("a merge depends on all its branches, a condition on metrics, a loop on nothing of its own", () => {
+  const merged = create(GraphSchema, {
+    steps: [
+      { name: "left", kind: "function" },
+      { name: "right", kind: "function" },
+      {
+        name: "both",
+        kind: "repeat",
+        inputs: {
+          model: {
+            source: {
+              case: "merge",
+              value: {
+                outputs: [
+                  { step: "left", name: "output" },
+                  { step: "right", name: "output" },
+                ],
+              },
+            },
+          },
+        },
+        repeat: { until: { op: ">", left: output(""), right: output("") } },
+      },
+      {
+        name: "tell",
+        kind: "function",
+        skipWhen: {
+          op: ">",
+          left: { source: { case: "metric", value: { step: "both", name: "accuracy" } } },
+        },
+      },
+    ],
+  });
+
+  const found = dependencies(merged).map(({ from, to, label }) => [from, to, label]);
+
+  expect(found).toEqual([
+    ["left", "both", "output"],
+    ["right", "both", "output"],
+    ["both", "tell", "accuracy"],
+  ]);
+});
+
 describe("layout", () => {
   test("later steps stand below the ones they need", () => {
     const { places } = layout(graph);

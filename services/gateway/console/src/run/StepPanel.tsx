@@ -160,7 +160,7 @@ function Attempts({ attempts, settled }: { attempts: Attempt[]; settled: boolean
 function attemptFacts(attempt: Attempt): Fact[] {
   const facts: Fact[] = [
     [`attempt ${attempt.number}`, attempt.status],
-    ["executor", <code key="executor">{attempt.executor}</code>],
+    ["executor", attempt.executor === "" ? undefined : <code key="executor">{attempt.executor}</code>],
     ["took", attempt.startTime && <Elapsed from={attempt.startTime} to={attempt.endTime} />],
     ["peak memory", attempt.maxRssBytes > 0n ? size(attempt.maxRssBytes) : undefined],
     [
