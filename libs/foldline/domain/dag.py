@@ -32,6 +32,7 @@ class Plan(msgspec.Struct, frozen=True):
     handlers: tuple[int, ...] = ()  # steps that are no part of the main part
     has_timeouts: bool = False  # of queue or total: somebody has to look at the clock
     has_cache: bool = False
+    has_bodies: bool = False
 
     def step(self, name: str) -> Step:
         return self.graph.steps[self.index[name]]
@@ -63,7 +64,8 @@ def lay_out(graph: Graph) -> Plan:
     handlers = tuple(place for place, step in enumerate(graph.steps) if step.handles)
     timed = any(step.timeouts.queue_seconds or step.timeouts.total_seconds for step in graph.steps)
     cached = any(step.cache for step in graph.steps)
-    return Plan(graph, index, needs, tuple(map(tuple, feeds)), order, handlers, timed, cached)
+    bodies = any(step.body is not UNSET for step in graph.steps)
+    return Plan(graph, index, needs, tuple(map(tuple, feeds)), order, handlers, timed, cached, bodies)
 
 
 def replicate(body: Graph, *, over: str, first: int, count: int) -> Graph:

@@ -42,7 +42,7 @@ from foldline.domain.errors import Kind
 from foldline.domain.evolve import evolve
 from foldline.domain.failures import Failure
 from foldline.domain.keys import key_of
-from foldline.domain.run import RunState, expandable, is_recallable, ready
+from foldline.domain.run import RunState, is_expandable, is_ready, is_recallable
 from foldline.domain.settle import after, fail, settle
 from foldline.domain.values import Unresolvable
 
@@ -121,9 +121,8 @@ def _is_same_part(one: ev.RunCreated, other: ev.RunCreated) -> bool:
 
 
 def _schedule(decision: Decision, command: ScheduleSteps) -> None:
-    due = set(ready(decision.state, decision.now))
     for name, session in command.assignments:
-        if name in due:
+        if is_ready(decision.state, decision.step(name), decision.now):
             attempt = len(decision.step(name).attempts) + 1
             decision.add(ev.StepScheduled(step=name, attempt=attempt, executor=session))
 
@@ -154,7 +153,7 @@ def _is_current(state: RunState, recall: Recall) -> bool:
 
 def _expand(decision: Decision, command: ExpandSteps) -> None:
     for one in command.expansions:
-        if one.step not in expandable(decision.state, decision.now):
+        if not is_expandable(decision.state, decision.step(one.step), decision.now):
             continue
         if one.problem:
             fail(decision, one.step, "invalid", one.reason, one.problem)

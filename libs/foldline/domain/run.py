@@ -108,34 +108,50 @@ class StepState(Struct, frozen=True, kw_only=True):
 
 
 class Steps(Vector[StepState]):
-    """The steps of a run by place, and a bit each for two kinds of them that are looked for all the time.
+    """The steps of a run by place, and a bit each for those that are looked for all the time.
 
-    `loose` may move by themselves: they wait with nothing open before them, for their next attempt, or for
-    an answer. `active` have an attempt or inner runs under way. In a long run both are few, and whoever looks
-    for something to do looks at them alone.
+    `free` wait with nothing open before them. `timed` wait for their next attempt, or for an answer.
+    `active` have an attempt or inner runs under way. In a long run these are few, and whoever looks for
+    something to do looks at them alone.
     """
 
-    __slots__ = ("active", "loose")
+    __slots__ = ("active", "free", "timed")
 
     def __init__(self, items: Iterable[StepState] = ()) -> None:
         super().__init__(items)
-        self.loose = sum(1 << place for place, step in enumerate(self) if _is_loose(step))
-        self.active = sum(1 << place for place, step in enumerate(self) if step.is_active)
+        self.free = self.timed = self.active = 0
+        for place, step in enumerate(self):
+            self._mark(1 << place, step)
 
     def set(self, place: int, item: StepState) -> Self:
         changed = super().set(place, item)
         bit = 1 << place
-        changed.loose = self.loose | bit if _is_loose(item) else self.loose & ~bit
-        changed.active = self.active | bit if item.is_active else self.active & ~bit
+        changed.free, changed.timed, changed.active = self.free & ~bit, self.timed & ~bit, self.active & ~bit
+        changed._mark(bit, item)  # noqa: SLF001 - one of our own kind
         return changed
 
-    def loose_ones(self) -> Iterator[StepState]:
+    def free_ones(self) -> Iterator[StepState]:
         """In the graph's order."""
-        return self._of(self.loose)
+        return self._of(self.free)
+
+    def timed_ones(self) -> Iterator[StepState]:
+        return self._of(self.timed)
 
     def active_ones(self) -> Iterator[StepState]:
-        """In the graph's order."""
         return self._of(self.active)
+
+    def loose_ones(self) -> Iterator[StepState]:
+        """Those that may move by themselves: free and timed ones."""
+        return self._of(self.free | self.timed)
+
+    def _mark(self, bit: int, step: StepState) -> None:
+        if step.status == "waiting":
+            if not step.open_needs:
+                self.free |= bit
+        elif step.status in _TIMED:
+            self.timed |= bit
+        elif step.is_active:
+            self.active |= bit
 
     def _of(self, bits: int) -> Iterator[StepState]:
         while bits:
@@ -144,11 +160,7 @@ class Steps(Vector[StepState]):
             bits ^= lowest
 
 
-def _is_loose(step: StepState) -> bool:
-    return step.status in _LOOSE or (step.status == "waiting" and step.open_needs == 0)
-
-
-_LOOSE = frozenset({"retrying", "awaiting"})
+_TIMED = frozenset({"retrying", "awaiting"})
 
 
 class RunState(Struct, frozen=True, kw_only=True):
@@ -263,8 +275,8 @@ def may_start(state: RunState) -> Iterator[tuple[Step, StepState]]:
     """Waiting steps before which nothing is open, as long as anything may start."""
     if not state.takes_work:
         return
-    for step in state.steps.loose_ones():
-        if step.status == "waiting" and state.is_in_play(step):
+    for step in state.steps.free_ones():
+        if state.is_in_play(step):
             yield state.plan.step(step.name), step
 
 
@@ -272,11 +284,12 @@ def ready(state: RunState, now: datetime) -> tuple[str, ...]:
     """Steps whose next attempt may be given to an executor now, in the graph's order."""
     if not state.takes_work:
         return ()
-    return tuple(
-        step.name
-        for step in state.steps.loose_ones()
-        if step.is_work and is_due(state, step, now) and state.is_in_play(step)
-    )
+    return tuple(step.name for step in state.steps.loose_ones() if is_ready(state, step, now))
+
+
+def is_ready(state: RunState, step: StepState, now: datetime) -> bool:
+    """Is it one of `ready`?"""
+    return state.takes_work and step.is_work and is_due(state, step, now) and state.is_in_play(step)
 
 
 def is_due(state: RunState, step: StepState, now: datetime) -> bool:
@@ -288,6 +301,8 @@ def is_due(state: RunState, step: StepState, now: datetime) -> bool:
 
 def recallable(state: RunState) -> tuple[str, ...]:
     """Steps that wait for somebody to look for an equal earlier attempt (`commands.RecallSteps`)."""
+    if not may_want_recall(state):
+        return ()
     return tuple(step.name for _, step in may_start(state) if wants_recall(state, step))
 
 
@@ -301,13 +316,21 @@ def expandable(state: RunState, now: datetime) -> tuple[str, ...]:
     """Steps with a body that somebody has to begin (`commands.ExpandSteps`): maps whose list is in the store,
     and whatever is tried again. The others begin by themselves.
     """
-    if not state.takes_work:
+    if not state.takes_work or not state.plan.has_bodies:
         return ()
-    return tuple(
-        step.name
-        for step in state.steps.loose_ones()
-        if step.kind in COMPOSITE and is_due(state, step, now) and state.is_in_play(step)
-    )
+    return tuple(step.name for step in state.steps.loose_ones() if is_expandable(state, step, now))
+
+
+def is_expandable(state: RunState, step: StepState, now: datetime) -> bool:
+    """Is it one of `expandable`?"""
+    is_one = step.kind in COMPOSITE and state.takes_work
+    return is_one and is_due(state, step, now) and state.is_in_play(step)
+
+
+def may_want_recall(state: RunState) -> bool:
+    """Is there any step of the run that wants it?"""
+    created = state.created
+    return created.origin is not UNSET or (state.plan.has_cache and created.cache != "off")
 
 
 def wants_recall(state: RunState, step: StepState) -> bool:

@@ -67,7 +67,7 @@ def _moments(state: RunState) -> Iterator[datetime]:
 
 def _timed(state: RunState) -> Iterable[StepState]:
     """Steps that may have a deadline."""
-    return state.steps if state.plan.has_timeouts else state.steps.loose_ones()
+    return state.steps if state.plan.has_timeouts else state.steps.timed_ones()
 
 
 def _deadlines(state: RunState, step: StepState) -> Iterator[tuple[datetime, str]]:

@@ -40,6 +40,12 @@ class Vector(Generic[T]):
         )
         return changed
 
+    def changes(self, before: Self) -> Iterator[int]:
+        """The places at which this one, which has the same length, holds another object than `before`."""
+        for row, (old, new) in enumerate(zip(before._leaves, self._leaves, strict=True)):
+            if old is not new:
+                yield from (row * _WIDTH + column for column, one in enumerate(new) if one is not old[column])
+
     def __getitem__(self, place: int) -> T:
         row, column = divmod(place, _WIDTH)
         return self._leaves[row][column]

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec import UNSET, Struct
 
-from foldline.domain.run import RunState, ready
+from foldline.domain.run import RunState, is_ready, ready
 from foldline.domain.spec import Resources, Step
 from foldline.domain.work import AttemptKey
 
@@ -24,7 +24,9 @@ class Ready(Struct, frozen=True):
 
 
 class Offer(Struct, frozen=True, kw_only=True):
-    """Everything of one run that is ready now."""
+    """Everything of one run that is ready now; or, where `changed` is set, only what of these steps is: the
+    others are as in the offer before.
+    """
 
     run_id: str
     workspace: str
@@ -33,11 +35,28 @@ class Offer(Struct, frozen=True, kw_only=True):
     priority: int = 0
     parallelism: int = 0  # of the map that the run is a part of; 0 for none
     steps: tuple[Ready, ...] = ()
+    changed: frozenset[str] | None = None
+    state: RunState | None = None  # that it was made of
 
 
-def offer_of(state: RunState, now: datetime) -> Offer:
-    """The offer of a run: `run.ready`, with all that the queue has to know of it."""
-    return _offer(state, tuple(_ready(state, name) for name in ready(state, now)))
+def offer_of(state: RunState, now: datetime, before: RunState | None = None) -> Offer:
+    """The offer of a run: `run.ready`, with all that the queue has to know of it.
+
+    With the state of the offer before it is about the difference: quick, however many steps there are.
+    """
+    if before is None or _differs_as_a_whole(before, state):
+        return _offer(state, tuple(_ready(state, name) for name in ready(state, now)))
+    changed = {state.steps[place].name: None for place in state.steps.changes(before.steps)}
+    changed |= {step.name: None for step in state.steps.timed_ones()}  # time has passed
+    steps = (name for name in changed if is_ready(state, state.step(name), now))
+    return _offer(state, tuple(_ready(state, name) for name in steps), frozenset(changed))
+
+
+def _differs_as_a_whole(before: RunState, state: RunState) -> bool:
+    """May steps be ready now that have not changed, or the other way round?"""
+    if before.takes_work != state.takes_work or before.status != state.status:
+        return True
+    return before.plan is not state.plan
 
 
 def nothing_of(state: RunState) -> Offer:
@@ -54,7 +73,7 @@ def active_of(state: RunState) -> Iterator[tuple[Step, AttemptKey, str]]:
             yield state.plan.step(step.name), key, attempt.executor
 
 
-def _offer(state: RunState, steps: tuple[Ready, ...]) -> Offer:
+def _offer(state: RunState, steps: tuple[Ready, ...], changed: frozenset[str] | None = None) -> Offer:
     created = state.created
     return Offer(
         run_id=created.run_id,
@@ -64,6 +83,8 @@ def _offer(state: RunState, steps: tuple[Ready, ...]) -> Offer:
         priority=created.priority,
         parallelism=0 if created.parent is UNSET else created.parent.parallelism,
         steps=steps,
+        changed=changed,
+        state=state,
     )
 
 

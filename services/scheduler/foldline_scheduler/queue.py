@@ -6,9 +6,9 @@ once. The rules are in `policy`; here is what was handed out and who waits.
 How an owner uses it:
 
 - On every write of a run, after its commands were decided and before the append:
-  `grants = queue.ask(offer_of(state, now))`. What is granted is the run's from that moment; append the
-  `StepScheduled` of the grants with the same write. What is not granted waits here. When nobody else waits
-  and there is room, a run gets everything at once: one commit.
+  `grants = queue.ask(offer_of(state, now, queue.basis(run_id)))`. What is granted is the run's from that
+  moment; append the `StepScheduled` of the grants with the same write. What is not granted waits here. When
+  nobody else waits and there is room, a run gets everything at once: one commit.
 - The append failed: `queue.give_back(grants)`, then load and ask again.
 - An attempt has ended: `queue.ended(session, key)`. First when its report arrives, before it is decided on,
   so that the same write may use the slot again; and once more after the commit for every attempt that the
@@ -57,6 +57,7 @@ class _Run:
         self.waiting: dict[str, Wanted] = {}
         self.kept: dict[str, Grant] = {}  # granted, and not yet asked for
         self.active: dict[AttemptKey, str] = {}  # with their sessions; what is kept is among them
+        self.basis: RunState | None = None  # of the last offer; None when the next one must be whole
 
 
 class Queue:
@@ -74,9 +75,18 @@ class Queue:
         self._due: dict[str, None] = {}
         self._seen: int | None = None  # the executors' `changes` when there was last nothing more to hand out
 
+    def basis(self, run_id: str) -> RunState | None:
+        """The state whose offer stands: the next offer may be about what has changed since. None when it has
+        to be whole.
+        """
+        run = self._runs.get(run_id)
+        if run is None or not all(self._executors.is_here(one.session) for one in run.kept.values()):
+            return None
+        return run.basis
+
     def ask(self, offer: Offer) -> tuple[Grant, ...]:
         """What the run may start now; the rest of the offer waits. It replaces what the run offered
-        before.
+        before, as far as it is about that.
         """
         run = self._runs.get(offer.run_id)
         if run is None:
@@ -85,6 +95,7 @@ class Queue:
             run = self._runs[offer.run_id] = _Run()
         self._drop_stale(run, offer)
         self._add(run, offer)
+        run.basis = offer.state
         if run.waiting:
             self._hand_out()
         grants = tuple(run.kept.values())
@@ -96,6 +107,8 @@ class Queue:
         """These were not written: their room is free again."""
         for one in grants:
             self.ended(one.session, one.key)
+            if (run := self._runs.get(one.key.run_id)) is not None:
+                run.basis = None
 
     def ended(self, session: str, key: AttemptKey) -> None:
         """The attempt takes nothing any more, whatever the next heartbeat says."""
@@ -114,6 +127,7 @@ class Queue:
             if key not in active:
                 self.ended(session, key)
         run.kept.clear()
+        run.basis = None
         self._due.pop(state.created.run_id, None)
         about = nothing_of(state)
         for key, (declared, session) in active.items():
@@ -180,12 +194,16 @@ class Queue:
         if not run.waiting and not run.kept:
             return
         attempts = {one.step: one.attempt for one in offer.steps}
-        for step, wanted in list(run.waiting.items()):
+        about = run.waiting.keys() if offer.changed is None else run.waiting.keys() & offer.changed
+        for step in list(about):
+            wanted = run.waiting[step]
             if attempts.get(step) != wanted.key.attempt:
                 del run.waiting[step]
                 self._remove(wanted)
         for step, grant in list(run.kept.items()):
-            if attempts.get(step) != grant.key.attempt or not self._executors.is_here(grant.session):
+            is_asked = offer.changed is None or step in offer.changed
+            is_over = is_asked and attempts.get(step) != grant.key.attempt
+            if is_over or not self._executors.is_here(grant.session):
                 del run.kept[step]
                 self.ended(grant.session, grant.key)
 

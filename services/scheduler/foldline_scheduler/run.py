@@ -136,7 +136,9 @@ class OwnedRun:
 
     def _ask(self, state: RunState, now: datetime) -> tuple[Grant, ...]:
         """What of the ready steps may start now; the queue keeps the rest in line."""
-        return () if self._queue is None else self._queue.ask(offer_of(state, now))
+        if self._queue is None:
+            return ()
+        return self._queue.ask(offer_of(state, now, self._queue.basis(self.run_id)))
 
     def _give_back(self, grants: Sequence[Grant]) -> None:
         if self._queue is not None:
