@@ -36,19 +36,20 @@ class Follower:
         after: Position = START,
         types: Collection[str] | None = None,
         limit: int = 500,
+        gather_seconds: float = 0.0,
     ) -> None:
         self.seen: list[Recorded] = []
-        self._task = asyncio.create_task(self._run(store, after, types, limit))
+        self.batches = 0
+        following = store.follow(after=after, types=types, limit=limit, gather_seconds=gather_seconds)
+        self._task = asyncio.create_task(self._run(following, limit))
 
-    async def _run(
-        self, store: EventStore, after: Position, types: Collection[str] | None, limit: int
-    ) -> None:
-        batches: AsyncIterator[list[Recorded]] = store.follow(after=after, types=types, limit=limit)
+    async def _run(self, batches: AsyncIterator[list[Recorded]], limit: int) -> None:
         async with aclosing(batches) as following:  # type: ignore[type-var]  # it is a generator
             async for batch in following:
                 assert batch
                 assert len(batch) <= limit
                 self.seen.extend(batch)
+                self.batches += 1
 
     async def __aenter__(self) -> Follower:
         return self
@@ -293,6 +294,16 @@ class EventStoreConformance:
             await until(lambda: len(follower.seen) == 5)
 
         assert [event.version for event in follower.seen] == [1, 2, 3, 4, 5]
+
+    async def test_a_follower_that_gathers_gets_all_of_it_in_fewer_batches(self, store: EventStore) -> None:
+        stream, head = a_stream(), NO_STREAM
+        async with Follower(store, gather_seconds=0.5) as follower:
+            for _ in range(30):
+                head = await store.append(stream, head, events(1))
+            await until(lambda: len(follower.seen) == 30)
+
+        assert [event.version for event in follower.seen] == list(range(1, 31))
+        assert follower.batches < 30
 
     async def test_a_follower_starts_behind_a_position(self, store: EventStore) -> None:
         stream = a_stream()

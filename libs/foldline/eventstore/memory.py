@@ -62,7 +62,12 @@ class MemoryEventStore:
         return [event for event, _ in zip(found, range(limit), strict=False)]
 
     async def follow(
-        self, *, after: Position, types: Collection[str] | None = None, limit: int = 500
+        self,
+        *,
+        after: Position,
+        types: Collection[str] | None = None,
+        limit: int = 500,
+        gather_seconds: float = 0.0,
     ) -> AsyncIterator[list[Recorded]]:
         position = after
         while True:
@@ -70,6 +75,8 @@ class MemoryEventStore:
             if batch:
                 position = batch[-1].position
                 yield batch
+                if len(batch) < limit:
+                    await asyncio.sleep(gather_seconds)
                 continue
             seen = len(self._all)
             async with self._grown:

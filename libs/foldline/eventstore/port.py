@@ -120,9 +120,17 @@ class EventStore(Protocol):
         ...
 
     def follow(
-        self, *, after: Position, types: Collection[str] | None = None, limit: int = 500
+        self,
+        *,
+        after: Position,
+        types: Collection[str] | None = None,
+        limit: int = 500,
+        gather_seconds: float = 0.0,
     ) -> AsyncIterator[list[Recorded]]:
         """Endless batches (never empty) of what `read_all` would give, as it becomes visible.
+
+        After a batch that was not full the next one is not looked for before `gather_seconds`, so that a
+        reader of many small commits has fewer and larger batches. What comes after a silence comes at once.
 
         Survives losses of the connection; ends when the consumer closes the iterator.
         """

@@ -85,7 +85,12 @@ class PostgresEventStore:
         return (await self._page(after, limit, types)).events
 
     async def follow(
-        self, *, after: Position, types: Collection[str] | None = None, limit: int = 500
+        self,
+        *,
+        after: Position,
+        types: Collection[str] | None = None,
+        limit: int = 500,
+        gather_seconds: float = 0.0,
     ) -> AsyncIterator[list[Recorded]]:
         position = after
         pause = _SHORTEST_POLL_SECONDS
@@ -103,6 +108,8 @@ class PostgresEventStore:
             if page.events:
                 pause = _SHORTEST_POLL_SECONDS
                 yield page.events
+                if len(page.events) < limit:
+                    await asyncio.sleep(gather_seconds)
             if len(page.events) == limit:
                 continue
             if page.held:

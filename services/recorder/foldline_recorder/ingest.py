@@ -15,7 +15,7 @@ from foldline.wire.upcast import UPCASTERS
 from foldline_recorder import checkpoints, metrics
 from foldline_recorder.broadcast import Broadcast
 from foldline_recorder.checkpoints import Checkpoints
-from foldline_recorder.patience import until_available
+from foldline_recorder.patience import GATHER_SECONDS, until_available
 from foldline_recorder.projections.runs import Runs
 from foldline_recorder.records import Record, Records, UnreadableRecord
 
@@ -49,7 +49,9 @@ class Ingest:
         """Follow from where the read model stands, for ever. After an error, start again with this."""
         position = await self._positions.load(checkpoints.RUNS)
         log.info("follow_started", follower=checkpoints.RUNS, position=str(position))
-        async for batch in self._store.follow(after=position, types=TYPES, limit=BATCH):
+        async for batch in self._store.follow(
+            after=position, types=TYPES, limit=BATCH, gather_seconds=GATHER_SECONDS
+        ):
             self._lag.begin(batch[0].time)
             await until_available(partial(self._take_in, batch), doing="ingest")
             self._lag.end()

@@ -24,7 +24,7 @@ from foldline.eventstore.port import EventStore, Position, Recorded
 from foldline.wire import cloudevents
 from foldline_recorder import checkpoints, metrics
 from foldline_recorder.checkpoints import Checkpoints
-from foldline_recorder.patience import until_available
+from foldline_recorder.patience import GATHER_SECONDS, until_available
 
 log = logs.logger()
 
@@ -45,7 +45,7 @@ class Relay:
         """Publish from the kept position on, for ever. After an error, start again with this."""
         position = await self._positions.load(checkpoints.RELAY)
         log.info("follow_started", follower=checkpoints.RELAY, position=str(position))
-        async for batch in self._store.follow(after=position, limit=BATCH):
+        async for batch in self._store.follow(after=position, limit=BATCH, gather_seconds=GATHER_SECONDS):
             self._lag.begin(batch[0].time)
             await self._publish_all(batch)
             self._published = batch[-1].position
