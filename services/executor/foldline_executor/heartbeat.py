@@ -17,7 +17,7 @@ from foldline_executor.home import Home
 from foldline_executor.settings import Settings
 
 BEAT_SECONDS = 1.0
-SHORTEST_PAUSE_SECONDS = 0.02
+SHORTEST_PAUSE_SECONDS = 0.1
 """Many short attempts must not drown the bus in heartbeats."""
 
 log = structlog.get_logger()
