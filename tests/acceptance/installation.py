@@ -123,6 +123,16 @@ class Installation:
         """As a crash does it, and without waiting for what comes after."""
         os.kill(self.process(name)["pid"], signal.SIGKILL)
 
+    @contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """Stopped where it stands, as a machine that is suspended."""
+        pid = self.process(name)["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
     @property
     def dsn(self) -> str:
         ports = json.loads(self.home.ports.read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.acceptance.installation import WORKFLOWS, Installation
 from tests.waiting import until_sync
 
 STEPS = 50
+SILENCE_SECONDS = 5
 VICTIMS = ["scheduler", "executor", "recorder", "registry", "nats", "postgres"]
 
 pytestmark = pytest.mark.timeout(300)
@@ -71,3 +73,22 @@ def test_everything_at_once(own_platform: Installation, workflow: str) -> None:
 
     assert record["run"]["status"] == "completed"
     assert_whole(own_platform, run_id)
+
+
+def test_a_scheduler_that_was_paused_takes_nobody_for_silent(own_platform: Installation) -> None:
+    own_platform.ask("release", str(WORKFLOWS / "ways.py"), "--workflow", "sleepy", timeout=300)
+    run_id = own_platform.start("sleepy", f"seconds={2 * SILENCE_SECONDS}")
+    until_sync(lambda: "running" in statuses(own_platform, run_id).values(), timeout=60)
+
+    with own_platform.paused("scheduler"):
+        time.sleep(SILENCE_SECONDS + 2)  # longer than an executor may be silent
+    record = own_platform.finish(run_id, timeout=120)
+
+    assert record["run"]["status"] == "completed"
+    assert {attempt for _, attempt in count(own_platform.history(run_id), "AttemptStarted")} == {1}
+
+
+def statuses(installation: Installation, run_id: str) -> dict[str, str]:
+    return {
+        step["name"]: step["status"] for step in installation.call("show", run_id, "--json").json["steps"]
+    }

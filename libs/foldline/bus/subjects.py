@@ -6,6 +6,7 @@ plain   foldline.ack.<session>                    ReportAck
 plain   foldline.report.<partition>               Report, to the scheduler that owns the partition
 plain   foldline.poke.<partition>                 a run of the partition changed: reload it (body: run id)
 plain   foldline.heartbeat                        Heartbeat of every executor
+plain   foldline.partitions                       a scheduler gave partitions up: others may take them (empty)
 plain   foldline.log.<run>.<attempt>.<step>       LogChunk
 kept    foldline.event.<workspace>.<category>.<type>   CloudEvents 1.0, structured JSON (stream EVENTS)
 kept    foldline.parked.<original subject>        what could not be handled (stream PARKED)
@@ -14,6 +15,7 @@ kept    foldline.parked.<original subject>        what could not be handled (str
 from __future__ import annotations
 
 HEARTBEAT = "foldline.heartbeat"
+PARTITIONS = "foldline.partitions"
 EVENTS = "foldline.event.>"
 PARKED = "foldline.parked.>"
 

@@ -51,8 +51,16 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         engine = assemble(base, silence_seconds=settings.silence_seconds, limits=limits, flavors=flavors)
         owner, listener = engine.owner, engine.listener
         open_runs = OpenRuns(pool, store)
+
+        async def gained(partitions: frozenset[int]) -> None:
+            await owner.adopt(await open_runs.of(partitions))
+            await listener.hear_again()
+
         leases = Leases(
-            pool, owner, open_runs, name=new_id(), seconds=settings.lease_seconds, monotonic=time.monotonic
+            *(pool, owner, bus, gained),
+            name=new_id(),
+            seconds=settings.lease_seconds,
+            monotonic=time.monotonic,
         )
         handlers = engine.handlers(base, registry)
         parts = Parts(
@@ -71,6 +79,8 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         await opened.enter_async_context(admin.serve(settings.admin, life))
         for subscription in await _subscribe(bus, owner, listener):
             opened.push_async_callback(subscription.close)
+        told = await bus.subscribe(subjects.PARTITIONS, leases.on_told)
+        opened.push_async_callback(told.close)
         opened.push_async_callback(leases.release)
 
         async def adopt_open_runs() -> None:

@@ -107,6 +107,11 @@ class Executors:
                 self._absent[session] = gone.reserved
             self._count(gone.others.values(), -1)
 
+    def hear_all(self, at: float) -> None:
+        """Nobody counts as silent for what was before."""
+        for session in self._sessions.values():
+            session.heard_at = at
+
     def silent(self, before: float) -> list[str]:
         """Sessions last heard of before that time."""
         return [name for name, session in self._sessions.items() if session.heard_at < before]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from foldline.bus.port import Bus, Message, Poison
 from foldline.chassis import logs
 from foldline.domain.commands import LoseAttempts, ReceiveReport
 from foldline.domain.effects import StopAttempt
-from foldline.domain.errors import FoldlineError
+from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.work import AttemptKey, Heartbeat, Report
 from foldline.domain.work import Message as WireMessage
 from foldline.wire import work as wire
@@ -30,6 +31,9 @@ M = TypeVar("M", bound=WireMessage)
 
 #: A work order or a stop that its session does not seem to have got is sent again after this many seconds.
 RESEND_SECONDS = 2.0
+#: Reports about runs of others are kept for a moment, for the case that their owner has just gone.
+FOREIGN_SECONDS = 5.0
+FOREIGN_REPORTS = 4096
 
 
 class Listener:
@@ -49,7 +53,8 @@ class Listener:
         self._tasks = tasks
         self._silence = silence_seconds
         self._monotonic = monotonic
-        self._born = monotonic()
+        self._born = self._checked = monotonic()
+        self._foreign: deque[tuple[float, Message, str]] = deque(maxlen=FOREIGN_REPORTS)
 
     # -- reports -----------------------------------------------------------------------------------
 
@@ -57,6 +62,7 @@ class Listener:
         """A report from an executor; acknowledged after the commit. Unreadable ones are poison."""
         report = _decoded(Report, message)
         if not self._owner.owns(report.key.run_id):
+            self._foreign.append((self._monotonic(), message, report.key.run_id))
             return  # its owner hears it too
         run = await self._owner.load(report.key.run_id)
         if run is None:
@@ -68,10 +74,27 @@ class Listener:
         self._owner.post(run, Posted(ReceiveReport(report, random.random()), run.own_meta(), done))  # noqa: S311 - jitter
         self._tasks.create_task(self._acknowledge(report, done, message))
 
+    @property
+    def has_foreign(self) -> bool:
+        """Has it heard reports about runs of others, lately?"""
+        return bool(self._foreign)
+
+    async def hear_again(self) -> None:
+        """Partitions have become ours: what was lately reported about them may have reached nobody."""
+        now = self._monotonic()
+        foreign, self._foreign = self._foreign, deque(maxlen=FOREIGN_REPORTS)
+        for heard_at, message, run_id in foreign:
+            if now - heard_at < FOREIGN_SECONDS and self._owner.owns(run_id):
+                await self.on_report(message)
+
     async def _acknowledge(self, report: Report, done: asyncio.Future[None], message: Message) -> None:
         try:
             await done
         except FoldlineError as refusal:
+            if refusal.kind is Kind.UNAVAILABLE:
+                # Not in the ledger: whoever owns the run then hears it again.
+                self._foreign.append((self._monotonic(), message, report.key.run_id))
+                return
             await self._bus.park(message, refusal.message)
         await self._orders.acknowledge(report)
 
@@ -94,6 +117,11 @@ class Listener:
         """Give up sessions that were not heard of for too long, also those that never spoke to us."""
         now = self._monotonic()
         executors = self._owner.executors
+        if now - self._checked > self._silence / 2:
+            # It was this process that was not there: nobody could be heard meanwhile.
+            executors.hear_all(now)
+            self._born = now
+        self._checked = now
         for session in executors.silent(now - self._silence):
             log.warning("executor_silent", session=session)
             executors.forget(session)

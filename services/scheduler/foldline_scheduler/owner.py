@@ -10,6 +10,7 @@ lost or come twice; heartbeats and `standing` effects reconcile. One asyncio tas
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
@@ -67,6 +68,7 @@ class Owner:
         self.recalls = recalls(self.look)
         self._runs: dict[str, OwnedRun] = {}
         self._partitions: frozenset[int] = frozenset()
+        self._believed_until = math.inf
         self._store = store
         self._orders = orders
         self._lists = lists
@@ -79,15 +81,19 @@ class Owner:
     # -- ownership ---------------------------------------------------------------------------------
 
     def owns(self, run_id: str) -> bool:
-        return partition_of(run_id) in self._partitions
+        """Not any more once the lease has run out, whoever may not have noticed yet: after a pause of the
+        process this is the first thing that is asked.
+        """
+        return partition_of(run_id) in self._partitions and self._monotonic() < self._believed_until
 
     @property
     def partitions(self) -> frozenset[int]:
         return self._partitions
 
-    def set_partitions(self, partitions: Iterable[int]) -> None:
-        """These are ours from now on; runs of others are put down where they are."""
+    def set_partitions(self, partitions: Iterable[int], *, believed_until: float = math.inf) -> None:
+        """These are ours from now on, by the monotonic clock until then; runs of others are put down."""
         self._partitions = frozenset(partitions)
+        self._believed_until = believed_until
         for run_id in [run_id for run_id in self._runs if not self.owns(run_id)]:
             self._drop(run_id)
         metrics.PARTITIONS.set(len(self._partitions))
@@ -227,6 +233,9 @@ class Owner:
         try:
             while True:
                 posted, run.inbox = run.inbox, []
+                if not self.owns(run.run_id):
+                    _refuse(posted, run.run_id)
+                    break
                 await self._write(run, posted)
                 await self._help(run)
                 if not run.inbox:
@@ -334,3 +343,10 @@ class Owner:
     def _fire(self, run: OwnedRun) -> None:
         if self._runs.get(run.run_id) is run:
             self.post(run, Posted(FireTimers(), run.own_meta(), None))
+
+
+def _refuse(posted: Sequence[Posted], run_id: str) -> None:
+    message = f"run {run_id} is moving to another scheduler; try again"
+    for one in posted:
+        if one.done is not None and not one.done.done():
+            one.done.set_exception(FoldlineError(Kind.UNAVAILABLE, "RUN_MOVING", message))

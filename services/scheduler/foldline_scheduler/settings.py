@@ -17,7 +17,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: str = "127.0.0.1:0"
     admin: str = "127.0.0.1:0"
     log_format: str = "auto"
-    lease_seconds: float = 5.0  # a partition is free this long after its owner was last heard of
+    lease_seconds: float = 2.0  # its partitions are free this long after a scheduler was last heard of
     limits: LimitsText = LimitsText("")  # JSON: attempts at once and weights; docs/queues.md
     flavors: FlavorsText = FlavorsText("")  # JSON: named sizes of steps; docs/queues.md
     silence_seconds: float = 5.0  # an executor session unheard of for this long is lost

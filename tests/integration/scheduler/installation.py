@@ -67,15 +67,16 @@ async def engine(
     limits: Limits = Limits(),  # noqa: B008  # frozen
     flavors: Flavors | None = None,
     clock: Clock | None = None,
+    leased: bool = False,
 ) -> AsyncIterator[tuple[Engine, Base]]:
-    """All that drives runs, with what an operator set for queues."""
+    """All that drives runs, with what an operator set for queues. `leased`: the test gives it partitions."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         told = clock or SystemClock()
         base = Base(platform.pool, platform.store, platform.bus, platform.artifacts, told, tasks, stop)
         driving = assemble(base, silence_seconds=silence, limits=limits, flavors=flavors)
         one, listener, _ = driving
-        one.set_partitions(range(PARTITIONS))
+        one.set_partitions(() if leased else range(PARTITIONS))
         tasks.create_task(loops.every(0.1, listener.check_silence, name="silence", until=stop))
         heard = [await platform.bus.subscribe(subjects.HEARTBEAT, listener.on_heartbeat)]
         for partition in range(PARTITIONS):
