@@ -30,6 +30,7 @@ OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.enable_http_proxy", 0),
+    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
 )
 
 
@@ -37,7 +38,12 @@ OPTIONS: tuple[tuple[str, Any], ...] = (
 async def channel(
     address: str, token: str | None = None, *, deadline_seconds: float = DEADLINE_SECONDS
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to "host:port". Unary calls without a timeout of their own get the deadline."""
+    """A channel to "host:port", or to replicas that take turns, with commas between (numeric addresses then).
+
+    Unary calls without a timeout of their own get the deadline.
+    """
+    if "," in address:
+        address = f"ipv4:{address}"
     extend = _Extend(token, deadline_seconds)
     interceptors: list[Any] = [_Unary(extend), _Streaming(extend)]
     async with grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors) as opened:

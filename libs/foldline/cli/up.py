@@ -45,6 +45,12 @@ as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 @click.option("--nats-port", default=0, metavar="N", help="Port of the embedded NATS.")
 @click.option("--slots", default=0, metavar="N", help="Steps that run at the same time; 0: one per CPU.")
 @click.option(
+    "--replicas",
+    default="",
+    metavar="NAME=N,...",
+    help="Several schedulers, executors or recorders, e.g. scheduler=2,executor=2.",
+)
+@click.option(
     "--limits", type=click.File(), metavar="FILE", help="Limits and weights of the queues, as JSON."
 )
 @click.option("--flavors", type=click.File(), metavar="FILE", help="Named sizes of steps, as JSON.")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from foldline.cli.stack.home import Home
-from foldline.cli.stack.programs import Backing, port_names, service_programs
+from foldline.cli.stack.programs import Backing, IllegalReplicas, parse_replicas, port_names, service_programs
 
 
 def test_limits_and_flavors_reach_the_scheduler_and_nobody_else(tmp_path: Path) -> None:
@@ -21,3 +23,31 @@ def test_limits_and_flavors_reach_the_scheduler_and_nobody_else(tmp_path: Path) 
         if "FOLDLINE_LIMITS" in env or "FOLDLINE_FLAVORS" in env
     }
     assert given == {"scheduler": (backing.limits, backing.flavors)}
+
+
+def test_replicas_have_names_and_ports_of_their_own_and_the_gateway_knows_all(tmp_path: Path) -> None:
+    replicas = parse_replicas("scheduler=2, executor=3")
+    ports = {name: number for number, name in enumerate(port_names(replicas), 1)}
+
+    made = service_programs(Home(tmp_path), ports, Backing("p", "n", "a", "k", replicas=replicas))
+
+    programs = {one.name: one.env for one in made}
+    several = ["scheduler", "scheduler-2", "executor", "executor-2", "executor-3"]
+    assert sorted(programs) == sorted([*several, "recorder", "registry", "gateway"])
+    assert len({env["FOLDLINE_LISTEN"] for env in programs.values()}) == len(programs)
+    assert len({programs[name]["FOLDLINE_HOME"] for name in programs if "executor" in name}) == 3
+    both = [programs[name]["FOLDLINE_LISTEN"] for name in ("scheduler", "scheduler-2")]
+    assert programs["gateway"]["FOLDLINE_SCHEDULER"] == ",".join(both)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("gateway=2", "there is one gateway; several of: scheduler, executor, recorder"),
+        ("scheduler=0", "scheduler=0: a number from 1 to 16 is needed"),
+        ("scheduler", "scheduler=: a number from 1 to 16 is needed"),
+    ],
+)
+def test_replicas_that_cannot_be_are_refused_by_name(text: str, rule: str) -> None:
+    with pytest.raises(IllegalReplicas, match=rule):
+        parse_replicas(text)

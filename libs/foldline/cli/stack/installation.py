@@ -43,6 +43,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = 0
     limits: str = ""  # JSON of the settings FOLDLINE_LIMITS and FOLDLINE_FLAVORS
     flavors: str = ""
+    replicas: str = ""  # e.g. "scheduler=2,executor=2"
 
     def place(self) -> Home:
         """The home, created where it is missing. Raises StartFailed where that is not possible."""
@@ -116,7 +117,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> Sta
     try:
         await working
     except (
-        *(NatsError, PostgresError, NotReady, PortTaken),
+        *(NatsError, PostgresError, NotReady, PortTaken, programs.IllegalReplicas),
         *(migrate.MigrationError, asyncpg.PostgresError, OSError),
     ) as error:
         failure = StartFailed(str(error))
@@ -139,8 +140,9 @@ async def _start(start: _Start) -> None:
     backing = await _start_servers(start, ports)
     await migrate.apply(backing.postgres, programs.owners())
     start.supervisor.start(programs.service_programs(start.home, ports, backing))
-    for name in programs.services():
-        await _service_ready(start, name, ports[programs.admin_port(name)])
+    for service in programs.services():
+        for name in programs.members(service, backing.replicas):
+            await _service_ready(start, name, ports[programs.admin_port(name)])
     server, console = address(ports["gateway"]), f"http://{address(ports['http'])}"
     client = credentials.write_client(start.home, server=server, console=console)
     await readiness.until_ready(
@@ -160,7 +162,8 @@ def _allot(options: Options, home: Home) -> dict[str, int]:
         "postgres": options.postgres_port,
         "nats": options.nats_port,
     }
-    return allot(home.ports, ["postgres", "nats", *programs.port_names()], wished)
+    names = programs.port_names(programs.parse_replicas(options.replicas))
+    return allot(home.ports, ["postgres", "nats", *names], wished)
 
 
 async def _start_servers(start: _Start, ports: dict[str, int]) -> programs.Backing:
@@ -188,6 +191,7 @@ async def _start_servers(start: _Start, ports: dict[str, int]) -> programs.Backi
         slots=options.slots,
         limits=options.limits,
         flavors=options.flavors,
+        replicas=programs.parse_replicas(options.replicas),
     )
 
 

@@ -42,6 +42,33 @@ class Backing(msgspec.Struct, frozen=True):
     slots: int = 0
     limits: str = ""
     flavors: str = ""
+    replicas: Mapping[str, int] = {}
+
+
+REPLICATED = ("scheduler", "executor", "recorder")
+"""Services of which there may be several; the first has the service's own name, the next are name-2, …"""
+
+
+class IllegalReplicas(ValueError):
+    """What was asked for as replicas cannot be had; the message names the rule."""
+
+
+def parse_replicas(text: str) -> dict[str, int]:
+    """From "scheduler=2,executor=3". Raises IllegalReplicas."""
+    found = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = part.partition("=")
+        if name not in REPLICATED:
+            raise IllegalReplicas(f"there is one {name}; several of: {', '.join(REPLICATED)}")
+        if not number.isdecimal() or not 1 <= int(number) <= 16:
+            raise IllegalReplicas(f"{name}={number}: a number from 1 to 16 is needed")
+        found[name] = int(number)
+    return found
+
+
+def members(service: str, replicas: Mapping[str, int]) -> list[str]:
+    """The names of a service's programs."""
+    return [service, *(f"{service}-{number}" for number in range(2, replicas.get(service, 1) + 1))]
 
 
 def services() -> dict[str, str]:
@@ -61,8 +88,8 @@ def admin_port(service: str) -> str:
     return f"{service}-admin"
 
 
-def port_names() -> list[str]:
-    names = list(services())
+def port_names(replicas: Mapping[str, int] = {}) -> list[str]:  # never changed
+    names = [one for service in services() for one in members(service, replicas)]
     return ["http", *names, *map(admin_port, names)]
 
 
@@ -92,13 +119,16 @@ def service_programs(home: Home, ports: Mapping[str, int], backing: Backing) -> 
         Program(
             name=name,
             argv=(sys.executable, "-P", "-m", package),
-            env={**_inherited(), **_prefixed(_settings(name, home, ports, backing))},
+            env={**_inherited(), **_prefixed(_settings(service, name, home, ports, backing))},
         )
-        for name, package in services().items()
+        for service, package in services().items()
+        for name in members(service, backing.replicas)
     ]
 
 
-def _settings(name: str, home: Home, ports: Mapping[str, int], backing: Backing) -> dict[str, str]:
+def _settings(
+    service: str, name: str, home: Home, ports: Mapping[str, int], backing: Backing
+) -> dict[str, str]:
     shared = {
         "POSTGRES": backing.postgres,
         "NATS": backing.nats,
@@ -108,12 +138,14 @@ def _settings(name: str, home: Home, ports: Mapping[str, int], backing: Backing)
         "ADMIN": address(ports[admin_port(name)]),
         "LOG_FORMAT": "json",
     }
-    allowed = {key: value for key, value in shared.items() if key not in WITHHELD.get(name, set())}
-    return allowed | _own_settings(name, home, ports, backing)
+    allowed = {key: value for key, value in shared.items() if key not in WITHHELD.get(service, set())}
+    return allowed | _own_settings(service, name, home, ports, backing)
 
 
-def _own_settings(name: str, home: Home, ports: Mapping[str, int], backing: Backing) -> dict[str, str]:
-    match name:
+def _own_settings(
+    service: str, name: str, home: Home, ports: Mapping[str, int], backing: Backing
+) -> dict[str, str]:
+    match service:
         case "scheduler":
             return {
                 "REGISTRY": address(ports["registry"]),
@@ -122,15 +154,19 @@ def _own_settings(name: str, home: Home, ports: Mapping[str, int], backing: Back
             }
         case "executor":
             return {
-                "HOME": str(home.executor),
-                "NAME": "local-1",
+                "HOME": str(home.folder / name),
+                "NAME": f"local-{name.partition('-')[2] or 1}",
                 "REGION": "local",
                 "POOL": "default",
                 "SLOTS": str(backing.slots),
             }
         case "gateway":
             behind = ("registry", "scheduler", "recorder", "executor")
-            return {"HTTP": address(ports["http"])} | {one.upper(): address(ports[one]) for one in behind}
+            replicas = {one: members(one, backing.replicas) for one in behind}
+            return {"HTTP": address(ports["http"])} | {
+                one.upper(): ",".join(address(ports[member]) for member in some)
+                for one, some in replicas.items()
+            }
         case _:
             return {}
 
