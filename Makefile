@@ -28,7 +28,7 @@ PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status test test-unit test-integration test-acceptance test-architecture \
-	format lint types contracts protos check-protos console lock bench check ci clean
+	format lint types contracts protos check-protos console lock bench chaos check ci clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -112,6 +112,9 @@ test-acceptance: setup ## the whole platform through its command line, kill -9 i
 
 bench: setup ## measure the platform's own cost of a step
 	$(BIN)/python -m tests.bench
+
+chaos: setup ## hurt an installation by seed, 20 campaigns of 20 faults (SEED=n for others)
+	$(BIN)/foldline chaos --seed $(or $(SEED),1) --campaigns 20 --faults 20
 
 ## Checking it
 
