@@ -109,8 +109,9 @@ def parse(text: str) -> dict[str, Any]:
 def entry_of(line: Line, number: int, time: datetime) -> LogEntry:
     """The line as the log keeps it: notes in words, said by the system."""
     if line.stream == NOTE:
-        return LogEntry(number=number, time=time, stream="system", text=in_words(line.text))
-    return LogEntry(number=number, time=time, stream=line.stream, text=line.text)
+        text = in_words(line.text)
+        return LogEntry(number=number, time=time, stream="system", text=text, rank=line.rank)
+    return LogEntry(number=number, time=time, stream=line.stream, text=line.text, rank=line.rank)
 
 
 def in_words(text: str) -> str:

@@ -71,10 +71,11 @@ class Pipe:
     the second time it may be somebody else's.
     """
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, rank: int = 0) -> None:
         self.heard = time.monotonic()
         """When something last came out of it."""
         self._stream = stream
+        self._rank = rank
         self._fd, self.mouth = os.pipe()
         os.set_blocking(self._fd, False)
 
@@ -99,7 +100,7 @@ class Pipe:
             self.heard = time.monotonic()
             is_open = data != b""
             if lines := splitter.feed(data) if is_open else splitter.end():
-                await sink([Line(self._stream, text) for text in lines])
+                await sink([Line(self._stream, text, self._rank) for text in lines])
 
     async def _wait(self) -> None:
         """Until there is something to read."""

@@ -154,16 +154,18 @@ class Records:
         return await ask(self._recorder.ReplayRun, request)
 
     async def log(
-        self, run_id: str, step: str, *, attempt: int = 0, follow: bool = False
-    ) -> AsyncGenerator[pb.LogLine, None]:
-        """The lines of one attempt (0: the newest); with `follow` until the attempt has ended."""
+        self, run_id: str, step: str, *, attempt: int = 0, follow: bool = False, rank: int | None = None
+    ) -> AsyncGenerator[pb.ReadLogResponse, None]:
+        """The lines of one attempt (0: the newest), a few at a time; with `follow` until it has ended.
+
+        Of all processes that work on the attempt together, or of the one with this rank.
+        """
         request = pb.ReadLogRequest(
-            workspace=self._workspace, run_id=run_id, step=step, attempt=attempt, follow=follow
+            workspace=self._workspace, run_id=run_id, step=step, attempt=attempt, follow=follow, rank=rank
         )
         async with aclosing(stream(self._recorder.ReadLog, request)) as chunks:
             async for chunk in chunks:
-                for line in chunk.lines:
-                    yield line
+                yield chunk
 
     async def artifact(self, run_id: str, step: str, output: str) -> tuple[Artifact, AsyncIterator[bytes]]:
         """An output of a step: what it is, and its bytes in chunks."""

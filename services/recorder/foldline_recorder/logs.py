@@ -41,11 +41,13 @@ _decoder = msgspec.json.Decoder(LogEntry)
 class _Reading:
     """One reader's place in one attempt's log."""
 
-    def __init__(self, record: Record, step: str, attempt: int, after: int) -> None:
+    def __init__(self, record: Record, step: str, attempt: int, after: int, rank: int | None) -> None:
         self.record = record
         self.step = step
         self.attempt = attempt
-        self.after = after  # the last line that was given out
+        self.after = after  # the last line that was given out, or passed over
+        self.rank = rank
+        self.ranks = max(1, record.state.plan.step(step).ranks)
         self.run_id = record.state.created.run_id
         self.prefix = f"logs/{self.run_id}/{attempt}/{step}/"
 
@@ -67,9 +69,10 @@ class _Reading:
         fresh = [line for line in lines if line.number > self.after]
         if fresh:
             self.after = fresh[-1].number
+        wanted = [line for line in fresh if self.rank in (None, line.rank)]
         return [
-            ReadLogResponse(attempt=self.attempt, lines=[_line(line) for line in part])
-            for part in _parts(fresh)
+            ReadLogResponse(attempt=self.attempt, ranks=self.ranks, lines=[_line(line) for line in part])
+            for part in _parts(wanted)
         ]
 
 
@@ -106,9 +109,9 @@ class Logs:
         self._broadcast = broadcast
 
     async def read(
-        self, record: Record, step: str, *, attempt: int, after: int, follow: bool
+        self, record: Record, step: str, *, attempt: int, after: int, follow: bool, rank: int | None
     ) -> AsyncGenerator[ReadLogResponse, None]:
-        """Lines with a higher number than `after`; attempt 0 is the newest one.
+        """Lines with a higher number than `after`; attempt 0 is the newest one; of all ranks or of one.
 
         With `follow` until the attempt has ended, and one that has not begun is waited for.
         """
@@ -118,7 +121,7 @@ class Logs:
             topic.reach(record.version)
             if follow:
                 record = await self._until_begun(topic, record, step, attempt)
-            reading = _begin(record, step, attempt, after)
+            reading = _begin(record, step, attempt, after, rank)
             if reading is None:
                 return
             answers = self._follow(topic, reading) if follow else self._kept(reading)
@@ -218,7 +221,7 @@ def _check(step: StepState) -> None:
         )
 
 
-def _begin(record: Record, step: str, attempt: int, after: int) -> _Reading | None:
+def _begin(record: Record, step: str, attempt: int, after: int, rank: int | None) -> _Reading | None:
     """None where the newest attempt is asked for and there is none."""
     attempts = len(record.state.step(step).attempts)
     if attempt > attempts:
@@ -228,7 +231,7 @@ def _begin(record: Record, step: str, attempt: int, after: int) -> _Reading | No
             f"step {step} has no attempt {attempt}; it has had {attempts}",
             step=step,
         )
-    return _Reading(record, step, attempt or attempts, after) if attempts else None
+    return _Reading(record, step, attempt or attempts, after, rank) if attempts else None
 
 
 def _wanted(keys: Sequence[str], after: int) -> list[str]:
@@ -253,7 +256,7 @@ def _parts(lines: Sequence[LogEntry]) -> list[Sequence[LogEntry]]:
 
 
 def _line(entry: LogEntry) -> LogLine:
-    line = LogLine(number=entry.number, stream=entry.stream, text=entry.text)
+    line = LogLine(number=entry.number, stream=entry.stream, text=entry.text, rank=entry.rank)
     line.time.FromDatetime(entry.time)
     return line
 

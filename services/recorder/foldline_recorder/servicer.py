@@ -110,9 +110,10 @@ class RecorderServicer(RecorderServiceServicer):
         del context
         attempt = pages.not_negative("attempt", request.attempt)
         after = pages.not_negative("after_line", request.after_line)
+        rank = pages.not_negative("rank", request.rank) if request.HasField("rank") else None
         record = await self._parts.finder.record(request.workspace, request.run_id)
         reading = self._parts.logs.read(
-            record, request.step, attempt=attempt, after=after, follow=request.follow
+            record, request.step, attempt=attempt, after=after, follow=request.follow, rank=rank
         )
         async with aclosing(reading) as answers:
             async for answer in answers:

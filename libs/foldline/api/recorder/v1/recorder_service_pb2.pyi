@@ -609,11 +609,14 @@ class LogLine(google.protobuf.message.Message):
     TIME_FIELD_NUMBER: builtins.int
     STREAM_FIELD_NUMBER: builtins.int
     TEXT_FIELD_NUMBER: builtins.int
+    RANK_FIELD_NUMBER: builtins.int
     number: builtins.int
     """1 for the first line of the attempt."""
     stream: builtins.str
     """"stdout", "stderr" or "system" (notes of the platform, e.g. where the log was cut)."""
     text: builtins.str
+    rank: builtins.int
+    """Which of the processes that work on the attempt together wrote it, from 0; 0 for lines of the platform."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     def __init__(
@@ -623,9 +626,10 @@ class LogLine(google.protobuf.message.Message):
         time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         stream: builtins.str = ...,
         text: builtins.str = ...,
+        rank: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["number", b"number", "stream", b"stream", "text", b"text", "time", b"time"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["number", b"number", "rank", b"rank", "stream", b"stream", "text", b"text", "time", b"time"]) -> None: ...
 
 Global___LogLine: typing_extensions.TypeAlias = LogLine
 
@@ -639,6 +643,7 @@ class ReadLogRequest(google.protobuf.message.Message):
     ATTEMPT_FIELD_NUMBER: builtins.int
     AFTER_LINE_FIELD_NUMBER: builtins.int
     FOLLOW_FIELD_NUMBER: builtins.int
+    RANK_FIELD_NUMBER: builtins.int
     workspace: builtins.str
     run_id: builtins.str
     step: builtins.str
@@ -647,6 +652,8 @@ class ReadLogRequest(google.protobuf.message.Message):
     after_line: builtins.int
     """Only lines with a higher number."""
     follow: builtins.bool
+    rank: builtins.int
+    """Only what this process of the attempt wrote; absent for all of them."""
     def __init__(
         self,
         *,
@@ -656,8 +663,11 @@ class ReadLogRequest(google.protobuf.message.Message):
         attempt: builtins.int = ...,
         after_line: builtins.int = ...,
         follow: builtins.bool = ...,
+        rank: builtins.int | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["after_line", b"after_line", "attempt", b"attempt", "follow", b"follow", "run_id", b"run_id", "step", b"step", "workspace", b"workspace"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_rank", b"_rank", "rank", b"rank"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_rank", b"_rank", "after_line", b"after_line", "attempt", b"attempt", "follow", b"follow", "rank", b"rank", "run_id", b"run_id", "step", b"step", "workspace", b"workspace"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_rank", b"_rank"]) -> typing.Literal["rank"] | None: ...
 
 Global___ReadLogRequest: typing_extensions.TypeAlias = ReadLogRequest
 
@@ -667,7 +677,10 @@ class ReadLogResponse(google.protobuf.message.Message):
 
     LINES_FIELD_NUMBER: builtins.int
     ATTEMPT_FIELD_NUMBER: builtins.int
+    RANKS_FIELD_NUMBER: builtins.int
     attempt: builtins.int
+    ranks: builtins.int
+    """Processes that work on the step together, as declared; at least 1."""
     @property
     def lines(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___LogLine]: ...
     def __init__(
@@ -675,8 +688,9 @@ class ReadLogResponse(google.protobuf.message.Message):
         *,
         lines: collections.abc.Iterable[Global___LogLine] | None = ...,
         attempt: builtins.int = ...,
+        ranks: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "lines", b"lines"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "lines", b"lines", "ranks", b"ranks"]) -> None: ...
 
 Global___ReadLogResponse: typing_extensions.TypeAlias = ReadLogResponse
 
