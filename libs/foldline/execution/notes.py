@@ -117,11 +117,11 @@ def entry_of(line: Line, number: int, time: datetime) -> LogEntry:
 def in_words(text: str) -> str:
     """A note for people who read the log."""
     match parse(text):
-        case {"progress": fraction, "message": message}:
+        case {"progress": float(fraction), "message": str(message)}:
             return f"progress {fraction:.0%} {message}".rstrip()
-        case {"metric": name, "value": value, "step": step}:
+        case {"metric": str(name), "value": float(value), "step": int(step)}:
             return f"metric {name} = {value:g} (step {step})"
-        case {"metric": name, "value": value}:
+        case {"metric": str(name), "value": float(value)}:
             return f"metric {name} = {value:g}"
         case {"checkpoint": {"type": kind}}:
             return f"checkpoint ({kind})"
