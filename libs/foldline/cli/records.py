@@ -1,4 +1,4 @@
-"""`show`, `history`, `replay`, `logs` and `artifact`: the record of a run."""
+"""`show`, `history`, `replay` and `artifact`: the record of a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from foldline.domain.errors import FoldlineError, Kind
 
 if TYPE_CHECKING:
     from foldline.api.event.v1.recorded_pb2 import RecordedEvent
-    from foldline.api.recorder.v1.recorder_service_pb2 import LogLine
     from foldline.domain.artifacts import Artifact
     from foldline.sdk.client import Client
 
@@ -95,34 +94,6 @@ def history(session: options.Session, run: str, follow: bool) -> int:
         return failures.RUN_FAILED
     session.out.say(f"{len(events)} events, versions without a gap, the hash chain holds")
     return failures.OK
-
-
-@click.command()
-@click.argument("run")
-@click.argument("step")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the attempt ends.")
-@click.option("--attempt", type=click.IntRange(min=1), help="Which attempt; without it the newest.")
-@click.option("--rank", type=click.IntRange(min=0), help="Only this process of a step of several.")
-@options.remote
-def logs(
-    session: options.Session, run: str, step: str, follow: bool, attempt: int | None, rank: int | None
-) -> None:
-    """Show what STEP of RUN wrote."""
-    from foldline.wire import messages
-
-    async def action(client: Client) -> None:
-        whole = await whole_id(client, run)
-        answers = client.records.log(whole, step, attempt=attempt or 0, follow=follow, rank=rank)
-        async with aclosing(answers) as found:
-            async for answer in found:
-                are_several = answer.ranks > 1 and rank is None
-                for line in answer.lines:
-                    if session.out.json:
-                        session.out.line(messages.to_dict(line))
-                    else:
-                        session.out.say(_log_line(line, with_rank=are_several))
-
-    session.ask(action)
 
 
 @click.group()
@@ -210,13 +181,6 @@ def _inside(view: views.RunView) -> str:
 def _row(step: views.StepView) -> tuple[str, ...]:
     took = views.duration(step.start_time, step.end_time) if step.kind != "condition" else ""
     return step.name, step.status, took, str(step.attempts or ""), notes.note(step)
-
-
-def _log_line(line: LogLine, *, with_rank: bool) -> str:
-    """With its rank where several processes write into one log."""
-    if line.stream == "system":
-        return f"[{line.text}]"
-    return f"{line.rank} | {line.text}" if with_rank else line.text
 
 
 def _line(event: dict[str, Any]) -> str:
