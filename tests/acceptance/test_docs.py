@@ -22,13 +22,16 @@ CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 LOCAL = (ROOT / "docs" / "local-runs.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs" / "operations-on-runs.md").read_text(encoding="utf-8")
 SCHEDULES = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
+LOGS = (ROOT / "docs" / "logs-and-metrics.md").read_text(encoding="utf-8")
 
 FLOW = (ROOT / "docs" / "control-flow.md").read_text(encoding="utf-8")
 
 EXAMPLES = dict(re.findall(r"```python\n# example: (\w+)\.py\n(.*?)```", SDK + FLOW, re.DOTALL))
 LINES = [
     line
-    for block in re.findall(r"```sh\n(.*?)```", CLI + SDK + FLOW + SCHEDULES + LOCAL + OPERATIONS, re.DOTALL)
+    for block in re.findall(
+        r"```sh\n(.*?)```", CLI + SDK + FLOW + SCHEDULES + LOCAL + OPERATIONS + LOGS, re.DOTALL
+    )
     for line in block.splitlines()
     if line.startswith("foldline ")
 ]

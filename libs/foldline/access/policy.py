@@ -125,6 +125,7 @@ RULES: Mapping[str, Rule] = {
         ReplayRun="read",
         WatchRun="read",
         ReadLog="read",
+        ReadMetrics="read",
         ReadArtifact="read",
         ListTodos="read",
     ),

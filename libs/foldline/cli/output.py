@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from foldline.execution import escapes
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -29,9 +31,15 @@ class Output:
         _write(msgspec.json.encode(value))
 
     def say(self, text: str = "") -> None:
-        """A line for people; silent with `json`."""
+        """Text for people; silent with `json`. Much of it comes from steps: a terminal obeys none of it."""
         if not self.json:
-            _write(text.encode(errors="replace"))
+            _write("\n".join(map(escapes.plain, text.split("\n"))).encode(errors="replace"))
+
+    def say_line(self, text: str, *, before: str = "") -> None:
+        """A line that a step wrote: on a terminal in its own colours, without all else that it obeys."""
+        if not self.json:
+            shown = escapes.coloured(text) if self.is_terminal else escapes.plain(text)
+            _write((before + shown).encode(errors="replace"))
 
     def show(self, renderable: RenderableType) -> None:
         """Something rich for a terminal."""
@@ -39,7 +47,7 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Rows under headings: coloured on a terminal, else plain columns that are never cut."""
-        found = [list(row) for row in rows]
+        found = [[escapes.plain(cell) for cell in row] for row in rows]
         if self.is_terminal:
             from foldline.cli import render
 

@@ -12,6 +12,7 @@ from foldline.chassis.clock import SystemClock
 from foldline.cli import advice, views, words
 from foldline.cli.output import Output
 from foldline.cli.views import RunView
+from foldline.execution import escapes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -83,7 +84,8 @@ class Progress:
         if self._live is not None:
             from rich.text import Text
 
-            self._live.console.print(Text.assemble((f"{step} │ ", "dim"), text))
+            shown = Text.from_ansi(escapes.coloured(text))
+            self._live.console.print(Text.assemble((f"{step} │ ", "dim"), shown))
         else:
             self._out.say(f"          {step} | {text}")
 

@@ -1,4 +1,4 @@
-"""`show`, `history`, `replay`, `logs` and `artifact`: the record of a run."""
+"""`show`, `history`, `replay` and `artifact`: the record of a run."""
 
 from __future__ import annotations
 
@@ -94,28 +94,6 @@ def history(session: options.Session, run: str, follow: bool) -> int:
         return failures.RUN_FAILED
     session.out.say(f"{len(events)} events, versions without a gap, the hash chain holds")
     return failures.OK
-
-
-@click.command()
-@click.argument("run")
-@click.argument("step")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the attempt ends.")
-@click.option("--attempt", type=click.IntRange(min=1), help="Which attempt; without it the newest.")
-@options.remote
-def logs(session: options.Session, run: str, step: str, follow: bool, attempt: int | None) -> None:
-    """Show what STEP of RUN wrote."""
-    from foldline.wire import messages
-
-    async def action(client: Client) -> None:
-        lines = client.records.log(await whole_id(client, run), step, attempt=attempt or 0, follow=follow)
-        async with aclosing(lines) as found:
-            async for line in found:
-                if session.out.json:
-                    session.out.line(messages.to_dict(line))
-                else:
-                    session.out.say(f"[{line.text}]" if line.stream == "system" else line.text)
-
-    session.ask(action)
 
 
 @click.group()

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from foldline.cli import notes, views
 from foldline.cli.views import RunView, StepView
+from foldline.execution import escapes
 
 _STYLES = {
     "waiting": "dim",
@@ -113,7 +114,7 @@ def steps(view: RunView, now: datetime) -> Table:
             Text(step.status, style=style),
             views.duration(step.start_time, end) if step.kind != "condition" else "",
             Text(bar(step, view, now), style=style),
-            notes.note(step),
+            Text(escapes.plain(notes.note(step))),
         )
     return found
 

@@ -108,6 +108,7 @@ class LogEntry(Message, frozen=True, kw_only=True):
     time: datetime
     stream: str
     text: str = ""
+    rank: int = 0
 
 
 class LogChunk(Message, frozen=True, kw_only=True):

@@ -109,18 +109,19 @@ def parse(text: str) -> dict[str, Any]:
 def entry_of(line: Line, number: int, time: datetime) -> LogEntry:
     """The line as the log keeps it: notes in words, said by the system."""
     if line.stream == NOTE:
-        return LogEntry(number=number, time=time, stream="system", text=in_words(line.text))
-    return LogEntry(number=number, time=time, stream=line.stream, text=line.text)
+        text = in_words(line.text)
+        return LogEntry(number=number, time=time, stream="system", text=text, rank=line.rank)
+    return LogEntry(number=number, time=time, stream=line.stream, text=line.text, rank=line.rank)
 
 
 def in_words(text: str) -> str:
     """A note for people who read the log."""
     match parse(text):
-        case {"progress": fraction, "message": message}:
+        case {"progress": float(fraction), "message": str(message)}:
             return f"progress {fraction:.0%} {message}".rstrip()
-        case {"metric": name, "value": value, "step": step}:
+        case {"metric": str(name), "value": float(value), "step": int(step)}:
             return f"metric {name} = {value:g} (step {step})"
-        case {"metric": name, "value": value}:
+        case {"metric": str(name), "value": float(value)}:
             return f"metric {name} = {value:g}"
         case {"checkpoint": {"type": kind}}:
             return f"checkpoint ({kind})"

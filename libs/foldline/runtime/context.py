@@ -9,6 +9,7 @@ import dataclasses
 import itertools
 import json
 import math
+import operator
 import os
 import threading
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _LONGEST_TEXT = 1000
 _LONGEST_NOTE = 12 * 1024
 """Of JSON in bytes; a longer line would be cut on its way (`pipes.LINE_LIMIT`)."""
+
+_BEYOND_STEPS = 2**63
 
 _SHORT_CHECKPOINT = 4 * 1024
 
@@ -60,13 +63,17 @@ def progress(fraction: float, message: str = "") -> None:
 
 
 def log_metric(name: str, value: float, step: int | None = None) -> None:
-    """Record one number of a series, for instance a loss per epoch. The last one counts in conditions."""
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"metric {name!r} is {number}; only finite numbers can be recorded")
+    """Record one number of a series, for instance a loss per epoch. The last one counts in conditions.
+
+    Without `step` the numbers of a series are counted from 0. TypeError for what is no number, ValueError for
+    NaN and infinity.
+    """
     if not 0 < len(name) <= _LONGEST_TEXT:
         raise ValueError(f"the name of a metric has 1 to {_LONGEST_TEXT} characters")
-    _send({"metric": name, "value": number, **({} if step is None else {"step": int(step)})})
+    number = _number(name, value)
+    if not math.isfinite(number):
+        raise ValueError(f"metric {name!r} is {number}; only finite numbers can be recorded")
+    _send({"metric": name, "value": number, **({} if step is None else {"step": _step(name, step)})})
 
 
 def checkpoint(value: object) -> None:
@@ -110,6 +117,27 @@ def provide(*, folder: Path, allow_pickle: bool, checkpoint: Given | None, reads
 def notes() -> int:
     """The descriptor that notes go to; -1 outside of a step."""
     return _channel.fd
+
+
+def _number(name: str, value: object) -> float:
+    """Numbers of any library, also in arrays of one."""
+    if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
+        raise TypeError(f"metric {name!r} is a {type(value).__name__} ({value!r:.100}), not a number")
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise TypeError(f"metric {name!r} is a {type(value).__name__}, not one number: {error}") from error
+
+
+def _step(name: str, step: object) -> int:
+    try:
+        number = operator.index(step)  # type: ignore[arg-type]  # that is the question
+    except TypeError as error:
+        message = f"the step of metric {name!r} is a {type(step).__name__}, not a whole number"
+        raise TypeError(message) from error
+    if abs(number) >= _BEYOND_STEPS:
+        raise ValueError(f"the step of metric {name!r} is {number}, which needs more than 64 bits")
+    return number
 
 
 def _written(value: object, target: Path) -> Product:

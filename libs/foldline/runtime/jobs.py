@@ -137,7 +137,8 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a log. Streams: "stdout", "stderr", "note" (progress and metrics, as JSON), and
-    "system" for words of the platform."""
+    "system" for words of the platform. `rank` is the process of several that wrote it."""
 
     stream: str
     text: str
+    rank: int = 0

@@ -21,6 +21,7 @@ class Splitter:
     def __init__(self) -> None:
         self._rest = b""
         self._lost = 0
+        self._is_returned = False
 
     def feed(self, data: bytes) -> list[str]:
         """The lines that `data` completes."""
@@ -39,17 +40,22 @@ class Splitter:
         return [self._take()] if self._rest or self._lost else []
 
     def _keep(self, data: bytes) -> None:
-        cut = data.rstrip(b"\r").rfind(b"\r")
-        if cut >= 0:
-            self._rest, self._lost, data = b"", 0, data[cut + 1 :]
-        elif data and self._rest.endswith(b"\r"):
-            self._rest, self._lost = b"", 0
-        room = LINE_LIMIT - len(self._rest)
-        self._rest += data[:room]
-        self._lost += max(0, len(data) - room)
+        text = data.rstrip(b"\r")
+        if text:
+            cut = text.rfind(b"\r")
+            if cut >= 0 or self._is_returned:
+                self._rest, self._lost = b"", 0
+            fresh = text[cut + 1 :]
+            room = LINE_LIMIT - len(self._rest)
+            self._rest += fresh[:room]
+            self._lost += max(0, len(fresh) - room)
+            self._is_returned = False
+        # What follows a carriage return is not known yet: a newline, or the line anew.
+        self._is_returned = self._is_returned or len(text) < len(data)
 
     def _take(self) -> str:
         rest, lost, self._rest, self._lost = self._rest, self._lost, b"", 0
+        self._is_returned = False
         return _text(rest, lost)
 
 
@@ -71,10 +77,11 @@ class Pipe:
     the second time it may be somebody else's.
     """
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, rank: int = 0) -> None:
         self.heard = time.monotonic()
         """When something last came out of it."""
         self._stream = stream
+        self._rank = rank
         self._fd, self.mouth = os.pipe()
         os.set_blocking(self._fd, False)
 
@@ -99,7 +106,7 @@ class Pipe:
             self.heard = time.monotonic()
             is_open = data != b""
             if lines := splitter.feed(data) if is_open else splitter.end():
-                await sink([Line(self._stream, text) for text in lines])
+                await sink([Line(self._stream, text, self._rank) for text in lines])
 
     async def _wait(self) -> None:
         """Until there is something to read."""

@@ -7,7 +7,7 @@ HOME/runs/<run id>/<step>.<n>.<index>/     the same for run <index> inside attem
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -56,14 +56,14 @@ class Record:
         type_, payload = events.encode(event)
         self._append(self.events, Entry(version, time, type_, msgspec.Raw(payload.encode())))
 
-    def log(self, step: str, attempt: int, entry: LogEntry) -> None:
-        self._append(self.folder / "logs" / f"{step}.{attempt}.jsonl", entry)
+    def log(self, step: str, attempt: int, entries: Sequence[LogEntry]) -> None:
+        self._append(self.folder / "logs" / f"{step}.{attempt}.jsonl", *entries)
 
     def read(self) -> Iterator[Entry]:
         """The events, oldest first, with their data as plain JSON."""
         for line in self.events.read_bytes().splitlines():
             yield msgspec.json.decode(line, type=Entry)
 
-    def _append(self, file: Path, entry: msgspec.Struct) -> None:
+    def _append(self, file: Path, *entries: msgspec.Struct) -> None:
         with file.open("ab") as target:
-            target.write(msgspec.json.encode(entry) + b"\n")
+            target.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
+from datetime import datetime
+from typing import Any, TypedDict, Unpack
 
 import grpc
 
@@ -127,6 +129,21 @@ class Runs:
             losses += 1
 
 
+class LogPart(TypedDict, total=False):
+    """What of a log is wanted; see ReadLogRequest."""
+
+    attempt: int
+    after_line: int
+    before_line: int
+    follow: bool
+    rank: int | None
+    since: datetime | None
+    search: str
+    pattern: str
+    tail: int
+    limit: int
+
+
 class Records:
     """Records of the runs of one workspace."""
 
@@ -154,16 +171,41 @@ class Records:
         return await ask(self._recorder.ReplayRun, request)
 
     async def log(
-        self, run_id: str, step: str, *, attempt: int = 0, follow: bool = False
-    ) -> AsyncGenerator[pb.LogLine, None]:
-        """The lines of one attempt (0: the newest); with `follow` until the attempt has ended."""
-        request = pb.ReadLogRequest(
-            workspace=self._workspace, run_id=run_id, step=step, attempt=attempt, follow=follow
-        )
+        self, run_id: str, step: str, **part: Unpack[LogPart]
+    ) -> AsyncGenerator[pb.ReadLogResponse, None]:
+        """The lines of the newest attempt, or the part of a log that is asked for, a few at a time."""
+        fields: dict[str, Any] = dict(part)
+        since = fields.pop("since", None)
+        request = pb.ReadLogRequest(workspace=self._workspace, run_id=run_id, step=step, **fields)
+        if since is not None:
+            request.since.FromDatetime(since)
         async with aclosing(stream(self._recorder.ReadLog, request)) as chunks:
             async for chunk in chunks:
-                for line in chunk.lines:
-                    yield line
+                yield chunk
+
+    async def metrics(
+        self,
+        run_id: str,
+        *,
+        step: str = "",
+        attempt: int = 0,
+        name: str = "",
+        rank: int | None = None,
+        buckets: int = 0,
+    ) -> AsyncGenerator[pb.MetricSeries, None]:
+        """The series of all steps or of one, of the newest attempts, thinned out to so many buckets."""
+        request = pb.ReadMetricsRequest(
+            workspace=self._workspace,
+            run_id=run_id,
+            step=step,
+            attempt=attempt,
+            name=name,
+            rank=rank,
+            buckets=buckets,
+        )
+        async with aclosing(stream(self._recorder.ReadMetrics, request)) as answers:
+            async for answer in answers:
+                yield answer.series
 
     async def artifact(self, run_id: str, step: str, output: str) -> tuple[Artifact, AsyncIterator[bytes]]:
         """An output of a step: what it is, and its bytes in chunks."""

@@ -61,7 +61,13 @@ async def serve(settings: Settings, life: Lifecycle, *, store: ArtifactStore, bu
             runner=Runner(launcher, places, store, place.work),
             reports=reports,
             open_log=partial(
-                AttemptLog, store=store, bus=bus, clock=clock, patience=settings.store_patience_seconds
+                AttemptLog,
+                store=store,
+                bus=bus,
+                clock=clock,
+                patience=settings.store_patience_seconds,
+                limit=settings.log_limit,
+                points=settings.metric_points,
             ),
             tasks=tasks,
         )

@@ -11,6 +11,7 @@ import psutil
 from foldline.chassis import settings
 from foldline.chassis.amounts import ByteAmount
 from foldline.chassis.settings import Secret
+from foldline.execution import cuts
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +32,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     labels: str = ""  # e.g. "zone=a,disk=ssd"; for operators to see
     drain_seconds: float = 10.0  # how long attempts may go on after SIGTERM before they are stopped
     store_patience_seconds: float = 30.0  # how long logs wait for a store that is away
+    log_lines: int = cuts.DEFAULT_LINES  # of one attempt; of what follows only the last lines are kept
+    log_bytes: ByteAmount = ByteAmount(cuts.DEFAULT_BYTES)  # the same for the bytes of its text
+    metric_points: int = 10_000_000  # of one attempt, in all its series together
     listen: str = "127.0.0.1:0"
     admin: str = "127.0.0.1:0"
     log_format: str = "auto"
@@ -46,6 +50,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def memory_bytes(self) -> int:
         return int(self.memory) or psutil.virtual_memory().total
+
+    @property
+    def log_limit(self) -> cuts.Limit:
+        return cuts.Limit(lines=self.log_lines, bytes=int(self.log_bytes))
 
     @property
     def flavor_names(self) -> tuple[str, ...]:

@@ -157,8 +157,13 @@ def _artifact_headers(artifact: Artifact, request: recorder.ReadArtifactRequest)
 
 
 def _log_text(reply: recorder.ReadLogResponse) -> bytes:
-    lines = (f"{line.time.ToJsonString()} {line.stream} {line.text}\n" for line in reply.lines)
-    return "".join(lines).encode()
+    missing = f"[{reply.missing}]\n" if reply.missing else ""
+    ranks = (f" {line.rank}" if reply.ranks > 1 else "" for line in reply.lines)
+    lines = (
+        f"{line.time.ToJsonString()} {line.stream}{rank} {line.text}\n"
+        for line, rank in zip(reply.lines, ranks, strict=True)
+    )
+    return (missing + "".join(lines)).encode()
 
 
 def _bearer(scope: Scope) -> str:

@@ -27,6 +27,7 @@ from foldline_recorder.logs import Logs
 from foldline_recorder.projections.runs import Runs
 from foldline_recorder.records import Records
 from foldline_recorder.relay import Relay
+from foldline_recorder.series import Series
 from foldline_recorder.servicer import Parts, RecorderServicer
 from foldline_recorder.settings import Settings
 from foldline_recorder.watch import Watches
@@ -76,6 +77,7 @@ async def serve(
         runs=runs,
         watches=Watches(records, broadcast),
         logs=Logs(artifacts, bus, records, broadcast),
+        series=Series(artifacts),
         artifacts=artifacts,
         bus=bus,
     )

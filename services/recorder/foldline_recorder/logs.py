@@ -7,12 +7,11 @@ A line that went over NATS before the reader listened is found in the store soon
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
-import msgspec
+from msgspec import Struct
 
 from foldline.api.recorder.v1.recorder_service_pb2 import LogLine, ReadLogResponse
 from foldline.artifacts.port import ArtifactStore
@@ -22,8 +21,9 @@ from foldline.domain.run import AttemptState, StepState
 from foldline.domain.transitions import FINAL_STEP
 from foldline.domain.work import LogEntry
 from foldline_recorder.broadcast import Broadcast, Topic
-from foldline_recorder.contents import translated
+from foldline_recorder.kept import KeptLog
 from foldline_recorder.records import Record, Records
+from foldline_recorder.sieves import Sieve
 from foldline_recorder.streams import run_stream
 from foldline_recorder.tail import Tail
 
@@ -34,20 +34,46 @@ GAP_SECONDS = 0.3  # the store is asked again this soon for lines that went by b
 SAFETY_SECONDS = 2.0  # and now and then anyway: NATS may be down
 PATIENCE_SECONDS = 5.0  # lines that are missing for this long are missing for good
 
-_CHUNK = re.compile(r"/(\d{12})\.jsonl$")
-_decoder = msgspec.json.Decoder(LogEntry)
+LOST = "the executor of this attempt was lost; what it wrote last may be missing"
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """What of a log is asked for."""
+
+    attempt: int = 0  # 0 is the newest one
+    after: int = 0
+    before: int = 0  # 0 is behind the last one
+    sieve: Sieve = Sieve()
+    tail: int = 0
+    limit: int = 0
+    follow: bool = False
+
+    def __post_init__(self) -> None:
+        if self.follow and (self.before or self.limit):
+            self._refuse("what is followed has no end: before_line and limit cannot be with follow")
+        if self.tail and self.limit:
+            self._refuse("tail and limit cannot be together: one counts from the end, one from the beginning")
+
+    def _refuse(self, message: str) -> None:
+        raise FoldlineError(Kind.INVALID, "LOG_PART_INVALID", message)
 
 
 class _Reading:
     """One reader's place in one attempt's log."""
 
-    def __init__(self, record: Record, step: str, attempt: int, after: int) -> None:
+    def __init__(self, record: Record, step: str, attempt: int, part: Part, store: ArtifactStore) -> None:
         self.record = record
         self.step = step
         self.attempt = attempt
-        self.after = after  # the last line that was given out
+        self.part = part
+        self.after = part.after  # the last line that was looked at
+        self.missing = ""  # to be told with the next lines
         self.run_id = record.state.created.run_id
-        self.prefix = f"logs/{self.run_id}/{attempt}/{step}/"
+        self.kept = KeptLog(store, f"logs/{self.run_id}/{attempt}/{step}/")
+        self.is_full = False
+        self._ranks = max(1, record.state.plan.step(step).ranks)
+        self._given = 0
+        self._told = part.after
 
     @property
     def state(self) -> AttemptState:
@@ -62,15 +88,55 @@ class _Reading:
         """Every line that the record speaks of was given out."""
         return self.after >= self.state.log_lines
 
-    def answers(self, lines: Sequence[LogEntry]) -> list[ReadLogResponse]:
-        """The lines that were not given out yet, in messages of a sensible size."""
+    async def begin(self) -> None:
+        """Go to where the wanted lines begin."""
+        part = self.part
+        if part.sieve.since is not None:
+            self.after = await self.kept.before_time(self.after, part.sieve.since)
+        if part.tail:
+            self.after = await self.kept.before_newest(part.tail, self.after, part.before, part.sieve)
+
+    def answers(self, lines: Sequence[LogEntry]) -> Iterator[ReadLogResponse]:
+        """The wanted ones of the lines that were not looked at yet, in messages of a sensible size."""
         fresh = [line for line in lines if line.number > self.after]
-        if fresh:
-            self.after = fresh[-1].number
-        return [
-            ReadLogResponse(attempt=self.attempt, lines=[_line(line) for line in part])
-            for part in _parts(fresh)
-        ]
+        if self.part.before and fresh and fresh[-1].number >= self.part.before:
+            fresh = [line for line in fresh if line.number < self.part.before]
+            self.is_full = True
+        if not fresh:
+            return
+        self.after = fresh[-1].number
+        wanted = (
+            fresh if self.part.sieve.is_open else [line for line in fresh if self.part.sieve.passes(line)]
+        )
+        if self.part.limit and self._given + len(wanted) >= self.part.limit:
+            wanted = wanted[: self.part.limit - self._given]
+            self.after = wanted[-1].number
+            self.is_full = True
+        self._given += len(wanted)
+        for part in _parts(wanted):
+            yield self._answer([_line(line) for line in part], part[-1].number)
+
+    def last(self, *, has_end: bool) -> Iterator[ReadLogResponse]:
+        """What there is to say when no more lines come."""
+        if self.is_over and not self.is_full and not has_end:
+            if not self.is_complete:
+                self.missing = _lines_missing(self.after + 1, self.state.log_lines)
+            elif self.state.failure is not None and self.state.failure.kind == "lost":
+                self.missing = LOST
+        has_more = bool(self.part.limit) and self.is_full
+        if self.missing or has_more or self._told < self.after:
+            yield self._answer([], self.after, more=has_more)
+
+    def pass_over(self, until: int) -> None:
+        """Give up lines that do not come."""
+        self.missing = _lines_missing(self.after + 1, until)
+        self.after = until
+
+    def _answer(self, lines: Sequence[LogLine], last: int, *, more: bool = False) -> ReadLogResponse:
+        said, self.missing, self._told = self.missing, "", last
+        return ReadLogResponse(
+            lines=lines, attempt=self.attempt, ranks=self._ranks, last_line=last, missing=said, more=more
+        )
 
 
 class _Pace:
@@ -105,10 +171,8 @@ class Logs:
         self._records = records
         self._broadcast = broadcast
 
-    async def read(
-        self, record: Record, step: str, *, attempt: int, after: int, follow: bool
-    ) -> AsyncGenerator[ReadLogResponse, None]:
-        """Lines with a higher number than `after`; attempt 0 is the newest one.
+    async def read(self, record: Record, step: str, part: Part) -> AsyncGenerator[ReadLogResponse, None]:
+        """The part of the log that is asked for.
 
         With `follow` until the attempt has ended, and one that has not begun is waited for.
         """
@@ -116,15 +180,20 @@ class Logs:
         stream = run_stream(record.state.created.run_id)
         with self._broadcast.watch(stream) as topic:
             topic.reach(record.version)
-            if follow:
-                record = await self._until_begun(topic, record, step, attempt)
-            reading = _begin(record, step, attempt, after)
-            if reading is None:
+            if part.follow:
+                record = await self._until_begun(topic, record, step, part.attempt)
+            attempt = _attempt(record, step, part.attempt)
+            if not attempt:
                 return
-            answers = self._follow(topic, reading) if follow else self._kept(reading)
+            reading = _Reading(record, step, attempt, part, self._store)
+            await reading.begin()
+            answers = self._follow(topic, reading) if part.follow else self._kept(reading)
             async with aclosing(answers):
                 async for answer in answers:
                     yield answer
+            has_end = (await reading.kept.listing()).has_end
+            for answer in reading.last(has_end=has_end):
+                yield answer
 
     async def _until_begun(self, topic: Topic, record: Record, step: str, attempt: int) -> Record:
         while True:
@@ -145,7 +214,7 @@ class Logs:
                 if tail.takes_end():
                     pace.look_now()
                 if pace.until_look(is_missing) <= 0:
-                    has_end = await self._has_end(reading)
+                    has_end = (await reading.kept.listing()).has_end
                     async for answer in self._kept(reading):
                         yield answer
                     pace.looked()
@@ -169,7 +238,7 @@ class Logs:
             if first is None:
                 pace.looked()  # while lines come by themselves there is no need to look for them
         elif first is not None and pace.is_hopeless:
-            reading.after = first - 1
+            reading.pass_over(first - 1)
             return
         seconds = pace.until_look(reading.is_over or first is not None)
         await _any(tail.wait(), topic.wait(reading.record.version), seconds=max(seconds, 0))
@@ -185,27 +254,14 @@ class Logs:
         assert newer is not None, "a run does not vanish"
         return newer
 
-    async def _has_end(self, reading: _Reading) -> bool:
-        with translated():
-            return f"{reading.prefix}end.json" in await self._store.list_objects(reading.prefix)
-
     async def _kept(self, reading: _Reading) -> AsyncGenerator[ReadLogResponse, None]:
-        """What the store has and was not given out yet."""
-        with translated():
-            keys = await self._store.list_objects(reading.prefix)
-        for key in _wanted(keys, reading.after):
-            for answer in reading.answers(await self._chunk(key)):
-                yield answer
-
-    async def _chunk(self, key: str) -> list[LogEntry]:
-        try:
-            with translated():
-                content = await self._store.read_object(key)
-            return _decoder.decode_lines(content)
-        except msgspec.MsgspecError as error:
-            raise FoldlineError(
-                Kind.INTERNAL, "LOG_UNREADABLE", f"{key} does not hold lines of a log: {error}", key=key
-            ) from error
+        """What the store has and was not looked at yet."""
+        async with aclosing(reading.kept.read(reading.after)) as pieces:
+            async for lines in pieces:
+                for answer in reading.answers(lines):
+                    yield answer
+                if reading.is_full:
+                    return
 
 
 def _check(step: StepState) -> None:
@@ -218,25 +274,21 @@ def _check(step: StepState) -> None:
         )
 
 
-def _begin(record: Record, step: str, attempt: int, after: int) -> _Reading | None:
-    """None where the newest attempt is asked for and there is none."""
+def _attempt(record: Record, step: str, asked: int) -> int:
+    """0 where the newest attempt is asked for and there is none."""
     attempts = len(record.state.step(step).attempts)
-    if attempt > attempts:
+    if asked > attempts:
         raise FoldlineError(
             Kind.NOT_FOUND,
             "UNKNOWN_ATTEMPT",
-            f"step {step} has no attempt {attempt}; it has had {attempts}",
+            f"step {step} has no attempt {asked}; it has had {attempts}",
             step=step,
         )
-    return _Reading(record, step, attempt or attempts, after) if attempts else None
+    return asked or attempts
 
 
-def _wanted(keys: Sequence[str], after: int) -> list[str]:
-    """Of the sorted keys, the chunks that may hold lines behind `after`."""
-    chunks = [(int(match[1]), key) for key in keys if (match := _CHUNK.search(key))]
-    begins = [number for number, _ in chunks if number <= after + 1]
-    first = begins[-1] if begins else 0
-    return [key for number, key in chunks if number >= first]
+def _lines_missing(first: int, last: int) -> str:
+    return f"line {first} is missing" if first == last else f"lines {first} to {last} are missing"
 
 
 def _parts(lines: Sequence[LogEntry]) -> list[Sequence[LogEntry]]:
@@ -253,7 +305,7 @@ def _parts(lines: Sequence[LogEntry]) -> list[Sequence[LogEntry]]:
 
 
 def _line(entry: LogEntry) -> LogLine:
-    line = LogLine(number=entry.number, stream=entry.stream, text=entry.text)
+    line = LogLine(number=entry.number, stream=entry.stream, text=entry.text, rank=entry.rank)
     line.time.FromDatetime(entry.time)
     return line
 

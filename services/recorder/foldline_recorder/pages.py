@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 
 from foldline.api.recorder.v1 import recorder_service_pb2 as pb
 from foldline.bus.port import Parked
@@ -10,7 +11,10 @@ from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.transitions import RUN
 from foldline.eventstore.port import Position
 from foldline.wire import messages
+from foldline_recorder.logs import Part
 from foldline_recorder.projections.runs import Listed
+from foldline_recorder.series import MOST_BUCKETS, Wanted
+from foldline_recorder.sieves import sieve
 
 RUNS_DEFAULT = 50
 RUNS_LARGEST = 500
@@ -25,6 +29,39 @@ def not_negative(name: str, value: int) -> int:
     if value < 0:
         raise FoldlineError(Kind.INVALID, "NEGATIVE_NUMBER", f"{name} is {value}, but must be 0 or more")
     return value
+
+
+def rank(request: pb.ReadLogRequest | pb.ReadMetricsRequest) -> int | None:
+    """None for all processes of an attempt."""
+    return not_negative("rank", request.rank) if request.HasField("rank") else None
+
+
+def log_part(request: pb.ReadLogRequest) -> Part:
+    """What of a log is asked for."""
+    since = request.since.ToDatetime(tzinfo=UTC) if request.HasField("since") else None
+    return Part(
+        attempt=not_negative("attempt", request.attempt),
+        after=not_negative("after_line", request.after_line),
+        before=not_negative("before_line", request.before_line),
+        sieve=sieve(rank=rank(request), since=since, search=request.search, pattern=request.pattern),
+        tail=not_negative("tail", request.tail),
+        limit=not_negative("limit", request.limit),
+        follow=request.follow,
+    )
+
+
+def series(request: pb.ReadMetricsRequest) -> Wanted:
+    """Which series are asked for."""
+    if request.buckets > MOST_BUCKETS:
+        message = f"buckets is {request.buckets}, but at most {MOST_BUCKETS} are given"
+        raise FoldlineError(Kind.INVALID, "TOO_MANY_BUCKETS", message)
+    return Wanted(
+        step=request.step,
+        attempt=not_negative("attempt", request.attempt),
+        name=request.name,
+        rank=rank(request),
+        buckets=not_negative("buckets", request.buckets),
+    )
 
 
 def status(asked: str) -> str:

@@ -20,6 +20,7 @@ from foldline_recorder.finder import Finder
 from foldline_recorder.logs import Logs
 from foldline_recorder.projections.runs import Runs
 from foldline_recorder.records import Records
+from foldline_recorder.series import Series
 from foldline_recorder.views import run_message, step_messages
 from foldline_recorder.watch import Watches
 
@@ -34,6 +35,7 @@ class Parts(NamedTuple):
     runs: Runs
     watches: Watches
     logs: Logs
+    series: Series
     artifacts: ArtifactStore
     bus: Bus
 
@@ -108,13 +110,20 @@ class RecorderServicer(RecorderServiceServicer):
         self, request: pb.ReadLogRequest, context: Context
     ) -> AsyncIterator[pb.ReadLogResponse]:
         del context
-        attempt = pages.not_negative("attempt", request.attempt)
-        after = pages.not_negative("after_line", request.after_line)
+        part = pages.log_part(request)
         record = await self._parts.finder.record(request.workspace, request.run_id)
-        reading = self._parts.logs.read(
-            record, request.step, attempt=attempt, after=after, follow=request.follow
-        )
+        reading = self._parts.logs.read(record, request.step, part)
         async with aclosing(reading) as answers:
+            async for answer in answers:
+                yield answer
+
+    async def ReadMetrics(  # noqa: N802 - the name in the proto
+        self, request: pb.ReadMetricsRequest, context: Context
+    ) -> AsyncIterator[pb.ReadMetricsResponse]:
+        del context
+        wanted = pages.series(request)
+        record = await self._parts.finder.record(request.workspace, request.run_id)
+        async with aclosing(self._parts.series.read(record, wanted)) as answers:
             async for answer in answers:
                 yield answer
 

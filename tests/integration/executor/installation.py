@@ -51,6 +51,7 @@ class Scheduler:
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
         self.is_acknowledging = True
+        self.keeps_live = True
         self.reports: list[Report] = []
         self.beats: list[Heartbeat] = []
         self.live: list[LogChunk] = []
@@ -113,7 +114,8 @@ class Scheduler:
         self.beats.append(wire.decode(Heartbeat, message.body))
 
     async def _on_log(self, message: Message) -> None:
-        self.live.append(wire.decode(LogChunk, message.body))
+        if self.keeps_live:
+            self.live.append(wire.decode(LogChunk, message.body))
 
 
 class Site:

@@ -22,7 +22,7 @@ from foldline.cli.stack.nats import EmbeddedNats
 class Executor:
     """A child process that tests may kill."""
 
-    def __init__(self, here: Site, nats: str) -> None:
+    def __init__(self, here: Site, nats: str, **settings: str) -> None:
         self._environ = {
             "PATH": os.defpath,
             "HOME": str(here.home),
@@ -33,6 +33,7 @@ class Executor:
             "FOLDLINE_SLOTS": "4",
             "FOLDLINE_DRAIN_SECONDS": "0.3",
             "FOLDLINE_LOG_FORMAT": "json",
+            **settings,
         }
         self._log = here.home.parent / "executor.log"
         self.process: asyncio.subprocess.Process | None = None
@@ -68,8 +69,8 @@ async def scheduler(nats_server: str) -> AsyncIterator[Scheduler]:
 
 
 @asynccontextmanager
-async def running(here: Site, nats: str, scheduler: Scheduler) -> AsyncIterator[Executor]:
-    executor = Executor(here, nats)
+async def running(here: Site, nats: str, scheduler: Scheduler, **settings: str) -> AsyncIterator[Executor]:
+    executor = Executor(here, nats, **settings)
     await executor.start()
     try:
         await until(lambda: bool(scheduler.beats), timeout=30)

@@ -172,6 +172,22 @@ async def test_a_log_is_downloaded_as_text(browser: httpx.AsyncClient, backend: 
     assert backend.calls[0].request.attempt == 2
 
 
+async def test_a_downloaded_log_has_ranks_and_says_what_is_missing(
+    browser: httpx.AsyncClient, backend: Backend
+) -> None:
+    async def lines(_request: Any, _context: Any) -> AsyncIterator[recorder.ReadLogResponse]:
+        line = recorder.LogLine(number=1, stream="stdout", text="late", rank=3)
+        line.time.FromJsonString("2026-01-01T00:00:01Z")
+        yield recorder.ReadLogResponse(lines=[line], ranks=4)
+        yield recorder.ReadLogResponse(ranks=4, missing="lines 2 to 9 are missing")
+
+    backend.stream(RUNS + "ReadLog", lines)
+
+    reply = await browser.get("/logs/lab/r-1/train", headers=bearer(lab="viewer"))
+
+    assert reply.text == "2026-01-01T00:00:01Z stdout 3 late\n[lines 2 to 9 are missing]\n"
+
+
 @pytest.mark.parametrize("path", ["/artifacts/lab/r-1/train", "/artifacts/lab/r/s/o/more", "/logs/lab"])
 async def test_an_address_that_is_no_route_is_not_found(browser: httpx.AsyncClient, path: str) -> None:
     assert (await browser.get(path, headers=bearer(lab="viewer"))).status_code == 404

@@ -29,8 +29,9 @@ class Writer:
         self._key = AttemptKey(run_id=story.run_id, step="a", attempt=attempt)
         self._folder = f"logs/{story.run_id}/{attempt}/a"
 
-    async def keep(self, numbers: Sequence[int]) -> None:
-        lines = b"".join(msgspec.json.encode(entry(number)) + b"\n" for number in numbers)
+    async def keep(self, numbers: Sequence[int], *, ranks: int = 1) -> None:
+        entries = (msgspec.structs.replace(entry(number), rank=number % ranks) for number in numbers)
+        lines = b"".join(msgspec.json.encode(one) + b"\n" for one in entries)
         await self._desk.artifacts.write_object(f"{self._folder}/{numbers[0]:012}.jsonl", lines)
 
     async def send(self, numbers: Sequence[int], *, end: bool = False) -> None:
@@ -223,6 +224,23 @@ async def test_the_newest_attempt_is_read_unless_another_is_named(desk: Desk, st
 
     assert (newest[0].attempt, numbers(newest)) == (2, [1, 2])
     assert (first[0].attempt, numbers(first)) == (1, [1])
+
+
+async def test_one_of_several_ranks_can_be_read_alone(desk: Desk) -> None:
+    several = msgspec.structs.replace(function("a"), ranks=2)
+    story = Story(desk.store, graph(several))
+    story.game.schedule()
+    await story.tell()
+    await Writer(desk, story).keep(range(1, 7), ranks=2)
+
+    together = await read_all(desk.stub.ReadLog(ask(story)))
+    second = await read_all(desk.stub.ReadLog(ask(story, rank=1)))
+    first = await read_all(desk.stub.ReadLog(ask(story, rank=0, after_line=2)))
+
+    assert [(line.number, line.rank) for line in together[0].lines][:3] == [(1, 1), (2, 0), (3, 1)]
+    assert together[0].ranks == 2
+    assert numbers(second) == [1, 3, 5]
+    assert numbers(first) == [4, 6]
 
 
 async def test_what_has_no_log_is_named_with_what_has_one(desk: Desk) -> None:

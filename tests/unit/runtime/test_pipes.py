@@ -58,3 +58,41 @@ def test_memory_stays_bounded_without_any_newline() -> None:
 @given(st.lists(st.binary(max_size=40), max_size=12))
 def test_where_the_reads_fall_makes_no_difference(pieces: list[bytes]) -> None:
     assert split(*pieces) == split(b"".join(pieces))
+
+
+PIECES = st.lists(
+    st.one_of(
+        st.binary(max_size=40),
+        st.sampled_from([b"\r", b"\n", b"\r\n", b"\x00", b"\x1b[31m", b"\xff", "é".encode()]),
+        st.integers(LINE_LIMIT - 2, LINE_LIMIT + 2).map(lambda size: b"x" * size),
+    ),
+    max_size=20,
+)
+
+
+@given(PIECES)
+def test_as_many_lines_come_out_as_newlines_went_in(pieces: list[bytes]) -> None:
+    data = b"".join(pieces)
+    count = data.count(b"\n")
+
+    assert len(split(*pieces)) in (count, count + 1)
+    assert split(*pieces) == split(data)
+
+
+@given(PIECES)
+def test_every_line_can_be_kept_and_sent(pieces: list[bytes]) -> None:
+    for line in split(*pieces):
+        assert "\n" not in line
+        assert len(line.encode()) <= 4 * LINE_LIMIT + 40
+
+
+@given(st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=200))
+def test_text_comes_out_as_it_went_in(text: str) -> None:
+    assert split(text.encode() + b"\n") == [text]
+
+
+def test_a_bar_of_a_million_states_is_one_line_of_the_last() -> None:
+    states = b"".join(b"\r%7d/1000000" % number for number in range(1_000_001))
+    pieces = [states[start : start + 65_536] for start in range(0, len(states), 65_536)]
+
+    assert split(*pieces, b"\n") == ["1000000/1000000"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from foldline.artifacts.port import ArtifactError, ArtifactStore
@@ -14,6 +15,7 @@ from foldline.domain.errors import FoldlineError
 from foldline.domain.work import AttemptKey, Report, Work
 from foldline.execution import carrier
 from foldline.execution.carrier import Carrier, Result
+from foldline.execution.cuts import DEFAULT_LIMIT, Cut, Timed
 from foldline.execution.inputs import Inputs
 from foldline.execution.notes import Notes, entry_of
 from foldline.execution.progress import Pace
@@ -53,13 +55,12 @@ class LocalAttempts:
 
     async def carry_out(self, work: Work, record: Record, report: Callable[[Report], None]) -> None:
         """Run one attempt to its end and report its start, what it tells, and its end."""
-        key, lines, told = work.key, 0, 0
+        key, told = work.key, 0
+        kept = _Log(key, record)
 
         async def on_lines(batch: Sequence[Line]) -> None:
-            nonlocal lines
+            kept.add(batch, self._clock.now())
             for line in batch:
-                lines += 1
-                record.log(key.step, key.attempt, entry_of(line, lines, self._clock.now()))
                 self._logged(paths.path_of(key.run_id, key.step), key.attempt, line)
 
         def tell(notes: Notes) -> None:
@@ -85,8 +86,9 @@ class LocalAttempts:
         finally:
             for pace in paces:
                 pace.end()
+            kept.end()
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        report(carrier.ended(key, SESSION, result, lines))
+        report(carrier.ended(key, SESSION, result, kept.lines))
 
     def stop(self, key: AttemptKey, *, forced: bool = False) -> bool:
         """SIGTERM, and after the step's grace time SIGKILL; forced, that at once. False when it has ended."""
@@ -97,3 +99,25 @@ class LocalAttempts:
         if not file.is_file():
             await self._store.fetch(digest, file)
         return file
+
+
+class _Log:
+    """The log of one attempt, up to the same limit as on an installation."""
+
+    def __init__(self, key: AttemptKey, record: Record) -> None:
+        self.lines = 0
+        self._key = key
+        self._record = record
+        self._cut = Cut(DEFAULT_LIMIT)
+
+    def add(self, lines: Sequence[Line], now: datetime) -> None:
+        self._write(taken for line in lines if (taken := self._cut.take(Timed(line, now))) is not None)
+
+    def end(self) -> None:
+        self._write(self._cut.end())
+
+    def _write(self, lines: Iterable[Timed]) -> None:
+        entries = [entry_of(one.line, number, one.time) for number, one in enumerate(lines, self.lines + 1)]
+        if entries:
+            self.lines += len(entries)
+            self._record.log(self._key.step, self._key.attempt, entries)

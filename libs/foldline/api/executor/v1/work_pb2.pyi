@@ -497,9 +497,12 @@ class LogEntry(google.protobuf.message.Message):
     TIME_FIELD_NUMBER: builtins.int
     STREAM_FIELD_NUMBER: builtins.int
     TEXT_FIELD_NUMBER: builtins.int
+    RANK_FIELD_NUMBER: builtins.int
     number: builtins.int
     stream: builtins.str
     text: builtins.str
+    rank: builtins.int
+    """Which of the processes that work on the attempt together wrote it, from 0; 0 for lines of the platform."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     def __init__(
@@ -509,8 +512,9 @@ class LogEntry(google.protobuf.message.Message):
         time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         stream: builtins.str = ...,
         text: builtins.str = ...,
+        rank: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["number", b"number", "stream", b"stream", "text", b"text", "time", b"time"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["number", b"number", "rank", b"rank", "stream", b"stream", "text", b"text", "time", b"time"]) -> None: ...
 
 Global___LogEntry: typing_extensions.TypeAlias = LogEntry

@@ -609,11 +609,14 @@ class LogLine(google.protobuf.message.Message):
     TIME_FIELD_NUMBER: builtins.int
     STREAM_FIELD_NUMBER: builtins.int
     TEXT_FIELD_NUMBER: builtins.int
+    RANK_FIELD_NUMBER: builtins.int
     number: builtins.int
     """1 for the first line of the attempt."""
     stream: builtins.str
     """"stdout", "stderr" or "system" (notes of the platform, e.g. where the log was cut)."""
     text: builtins.str
+    rank: builtins.int
+    """Which of the processes that work on the attempt together wrote it, from 0; 0 for lines of the platform."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     def __init__(
@@ -623,9 +626,10 @@ class LogLine(google.protobuf.message.Message):
         time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         stream: builtins.str = ...,
         text: builtins.str = ...,
+        rank: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["number", b"number", "stream", b"stream", "text", b"text", "time", b"time"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["number", b"number", "rank", b"rank", "stream", b"stream", "text", b"text", "time", b"time"]) -> None: ...
 
 Global___LogLine: typing_extensions.TypeAlias = LogLine
 
@@ -639,6 +643,13 @@ class ReadLogRequest(google.protobuf.message.Message):
     ATTEMPT_FIELD_NUMBER: builtins.int
     AFTER_LINE_FIELD_NUMBER: builtins.int
     FOLLOW_FIELD_NUMBER: builtins.int
+    RANK_FIELD_NUMBER: builtins.int
+    BEFORE_LINE_FIELD_NUMBER: builtins.int
+    SINCE_FIELD_NUMBER: builtins.int
+    SEARCH_FIELD_NUMBER: builtins.int
+    PATTERN_FIELD_NUMBER: builtins.int
+    TAIL_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
     workspace: builtins.str
     run_id: builtins.str
     step: builtins.str
@@ -647,6 +658,22 @@ class ReadLogRequest(google.protobuf.message.Message):
     after_line: builtins.int
     """Only lines with a higher number."""
     follow: builtins.bool
+    rank: builtins.int
+    """Only what this process of the attempt wrote; absent for all of them."""
+    before_line: builtins.int
+    """Only lines with a lower number; 0 means up to the end. Not together with follow."""
+    search: builtins.str
+    """Only lines with this text in them, upper and lower case alike; empty for all."""
+    pattern: builtins.str
+    """Only lines in which this regular expression is found (RE2 syntax, linear time); empty for all."""
+    tail: builtins.int
+    """Of all these lines only the newest so many; 0 means all. With follow: of those that are kept, then what comes."""
+    limit: builtins.int
+    """End after so many lines; 0 means no limit. Not together with follow or tail."""
+    @property
+    def since(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Only lines from this time on; absent for all."""
+
     def __init__(
         self,
         *,
@@ -656,8 +683,17 @@ class ReadLogRequest(google.protobuf.message.Message):
         attempt: builtins.int = ...,
         after_line: builtins.int = ...,
         follow: builtins.bool = ...,
+        rank: builtins.int | None = ...,
+        before_line: builtins.int = ...,
+        since: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        search: builtins.str = ...,
+        pattern: builtins.str = ...,
+        tail: builtins.int = ...,
+        limit: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["after_line", b"after_line", "attempt", b"attempt", "follow", b"follow", "run_id", b"run_id", "step", b"step", "workspace", b"workspace"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_rank", b"_rank", "rank", b"rank", "since", b"since"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_rank", b"_rank", "after_line", b"after_line", "attempt", b"attempt", "before_line", b"before_line", "follow", b"follow", "limit", b"limit", "pattern", b"pattern", "rank", b"rank", "run_id", b"run_id", "search", b"search", "since", b"since", "step", b"step", "tail", b"tail", "workspace", b"workspace"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_rank", b"_rank"]) -> typing.Literal["rank"] | None: ...
 
 Global___ReadLogRequest: typing_extensions.TypeAlias = ReadLogRequest
 
@@ -667,7 +703,19 @@ class ReadLogResponse(google.protobuf.message.Message):
 
     LINES_FIELD_NUMBER: builtins.int
     ATTEMPT_FIELD_NUMBER: builtins.int
+    RANKS_FIELD_NUMBER: builtins.int
+    LAST_LINE_FIELD_NUMBER: builtins.int
+    MISSING_FIELD_NUMBER: builtins.int
+    MORE_FIELD_NUMBER: builtins.int
     attempt: builtins.int
+    ranks: builtins.int
+    """Processes that work on the step together, as declared; at least 1."""
+    last_line: builtins.int
+    """The last line that was looked at, given out or not: the after_line to go on from."""
+    missing: builtins.str
+    """Why lines that were written before `lines` (or, without any, at the end) are not in the log; else empty."""
+    more: builtins.bool
+    """The limit was reached and there may be more."""
     @property
     def lines(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___LogLine]: ...
     def __init__(
@@ -675,10 +723,161 @@ class ReadLogResponse(google.protobuf.message.Message):
         *,
         lines: collections.abc.Iterable[Global___LogLine] | None = ...,
         attempt: builtins.int = ...,
+        ranks: builtins.int = ...,
+        last_line: builtins.int = ...,
+        missing: builtins.str = ...,
+        more: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "lines", b"lines"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "last_line", b"last_line", "lines", b"lines", "missing", b"missing", "more", b"more", "ranks", b"ranks"]) -> None: ...
 
 Global___ReadLogResponse: typing_extensions.TypeAlias = ReadLogResponse
+
+@typing.final
+class ReadMetricsRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WORKSPACE_FIELD_NUMBER: builtins.int
+    RUN_ID_FIELD_NUMBER: builtins.int
+    STEP_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    RANK_FIELD_NUMBER: builtins.int
+    BUCKETS_FIELD_NUMBER: builtins.int
+    workspace: builtins.str
+    run_id: builtins.str
+    step: builtins.str
+    """Empty for all steps of the run that run on executors."""
+    attempt: builtins.int
+    """0 means the newest of each step."""
+    name: builtins.str
+    """Only the metric with this name; empty for all series."""
+    rank: builtins.int
+    """Only what this process of the attempt recorded; absent for all of them."""
+    buckets: builtins.int
+    """Most buckets per series, at most 10,000; 0 means none, only the numbers of the whole series."""
+    def __init__(
+        self,
+        *,
+        workspace: builtins.str = ...,
+        run_id: builtins.str = ...,
+        step: builtins.str = ...,
+        attempt: builtins.int = ...,
+        name: builtins.str = ...,
+        rank: builtins.int | None = ...,
+        buckets: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_rank", b"_rank", "rank", b"rank"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_rank", b"_rank", "attempt", b"attempt", "buckets", b"buckets", "name", b"name", "rank", b"rank", "run_id", b"run_id", "step", b"step", "workspace", b"workspace"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_rank", b"_rank"]) -> typing.Literal["rank"] | None: ...
+
+Global___ReadMetricsRequest: typing_extensions.TypeAlias = ReadMetricsRequest
+
+@typing.final
+class ReadMetricsResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SERIES_FIELD_NUMBER: builtins.int
+    @property
+    def series(self) -> Global___MetricSeries: ...
+    def __init__(
+        self,
+        *,
+        series: Global___MetricSeries | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["series", b"series"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["series", b"series"]) -> None: ...
+
+Global___ReadMetricsResponse: typing_extensions.TypeAlias = ReadMetricsResponse
+
+@typing.final
+class MetricSeries(google.protobuf.message.Message):
+    """MetricSeries is one series of numbers of one process of one attempt."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    RANK_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    WHOLE_FIELD_NUMBER: builtins.int
+    BUCKETS_FIELD_NUMBER: builtins.int
+    INCOMPLETE_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    attempt: builtins.int
+    rank: builtins.int
+    kind: builtins.str
+    """"metric", or "progress" for how far the step was, 0 to 1."""
+    name: builtins.str
+    """Empty for progress."""
+    incomplete: builtins.bool
+    """Points that were lost with their executor, or left out for the limit, may be missing at the end."""
+    @property
+    def whole(self) -> Global___MetricBucket:
+        """The whole series in one."""
+
+    @property
+    def buckets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___MetricBucket]:
+        """Consecutive parts of it, oldest first, of equally many points (the last of fewer)."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        attempt: builtins.int = ...,
+        rank: builtins.int = ...,
+        kind: builtins.str = ...,
+        name: builtins.str = ...,
+        whole: Global___MetricBucket | None = ...,
+        buckets: collections.abc.Iterable[Global___MetricBucket] | None = ...,
+        incomplete: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["whole", b"whole"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "buckets", b"buckets", "incomplete", b"incomplete", "kind", b"kind", "name", b"name", "rank", b"rank", "step", b"step", "whole", b"whole"]) -> None: ...
+
+Global___MetricSeries: typing_extensions.TypeAlias = MetricSeries
+
+@typing.final
+class MetricBucket(google.protobuf.message.Message):
+    """MetricBucket is a number of consecutive points of a series."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POINTS_FIELD_NUMBER: builtins.int
+    FIRST_STEP_FIELD_NUMBER: builtins.int
+    LAST_STEP_FIELD_NUMBER: builtins.int
+    FIRST_TIME_FIELD_NUMBER: builtins.int
+    LAST_TIME_FIELD_NUMBER: builtins.int
+    MIN_FIELD_NUMBER: builtins.int
+    MAX_FIELD_NUMBER: builtins.int
+    LAST_FIELD_NUMBER: builtins.int
+    points: builtins.int
+    first_step: builtins.int
+    """The step that the author gave to the first and to the last of them; where he gave none they are counted from 0."""
+    last_step: builtins.int
+    min: builtins.float
+    max: builtins.float
+    last: builtins.float
+    @property
+    def first_time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    @property
+    def last_time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        points: builtins.int = ...,
+        first_step: builtins.int = ...,
+        last_step: builtins.int = ...,
+        first_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        last_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        min: builtins.float = ...,
+        max: builtins.float = ...,
+        last: builtins.float = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["first_time", b"first_time", "last_time", b"last_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["first_step", b"first_step", "first_time", b"first_time", "last", b"last", "last_step", b"last_step", "last_time", b"last_time", "max", b"max", "min", b"min", "points", b"points"]) -> None: ...
+
+Global___MetricBucket: typing_extensions.TypeAlias = MetricBucket
 
 @typing.final
 class ReadArtifactRequest(google.protobuf.message.Message):

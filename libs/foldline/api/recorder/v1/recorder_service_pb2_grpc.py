@@ -64,6 +64,11 @@ class RecorderServiceStub(object):
                 request_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadLogRequest.SerializeToString,
                 response_deserializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadLogResponse.FromString,
                 _registered_method=True)
+        self.ReadMetrics = channel.unary_stream(
+                '/foldline.api.recorder.v1.RecorderService/ReadMetrics',
+                request_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadMetricsRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadMetricsResponse.FromString,
+                _registered_method=True)
         self.ReadArtifact = channel.unary_stream(
                 '/foldline.api.recorder.v1.RecorderService/ReadArtifact',
                 request_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadArtifactRequest.SerializeToString,
@@ -119,7 +124,15 @@ class RecorderServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ReadLog(self, request, context):
-        """Log of one attempt from a line on; with follow until the attempt has ended.
+        """Log of one attempt: all of it, a part of it, or what is looked for; with follow until the attempt has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadMetrics(self, request, context):
+        """Numbers that steps recorded on their way (metrics, progress), a message per series, thinned out to what a
+        picture needs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -179,6 +192,11 @@ def add_RecorderServiceServicer_to_server(servicer, server):
                     servicer.ReadLog,
                     request_deserializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadLogRequest.FromString,
                     response_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadLogResponse.SerializeToString,
+            ),
+            'ReadMetrics': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadMetrics,
+                    request_deserializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadMetricsRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadMetricsResponse.SerializeToString,
             ),
             'ReadArtifact': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadArtifact,
@@ -358,6 +376,33 @@ class RecorderService(object):
             '/foldline.api.recorder.v1.RecorderService/ReadLog',
             foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadLogRequest.SerializeToString,
             foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/foldline.api.recorder.v1.RecorderService/ReadMetrics',
+            foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadMetricsRequest.SerializeToString,
+            foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadMetricsResponse.FromString,
             options,
             channel_credentials,
             insecure,

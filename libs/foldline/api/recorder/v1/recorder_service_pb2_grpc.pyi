@@ -121,6 +121,22 @@ _RecorderServiceReadLogType = typing_extensions.TypeVar(
     ],
 )
 
+_RecorderServiceReadMetricsType = typing_extensions.TypeVar(
+    '_RecorderServiceReadMetricsType',
+    grpc.UnaryStreamMultiCallable[
+        foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsRequest,
+        foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsRequest,
+        foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsRequest,
+        foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsResponse,
+    ],
+)
+
 _RecorderServiceReadArtifactType = typing_extensions.TypeVar(
     '_RecorderServiceReadArtifactType',
     grpc.UnaryStreamMultiCallable[
@@ -169,7 +185,7 @@ _RecorderServiceListParkedMessagesType = typing_extensions.TypeVar(
     ],
 )
 
-class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderServiceListRunsType, _RecorderServiceListHistoryType, _RecorderServiceReplayRunType, _RecorderServiceWatchRunType, _RecorderServiceReadLogType, _RecorderServiceReadArtifactType, _RecorderServiceListTodosType, _RecorderServiceListParkedMessagesType]):
+class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderServiceListRunsType, _RecorderServiceListHistoryType, _RecorderServiceReplayRunType, _RecorderServiceWatchRunType, _RecorderServiceReadLogType, _RecorderServiceReadMetricsType, _RecorderServiceReadArtifactType, _RecorderServiceListTodosType, _RecorderServiceListParkedMessagesType]):
     @typing.overload
     def __init__(self: RecorderServiceStub[
         grpc.UnaryUnaryMultiCallable[
@@ -195,6 +211,10 @@ class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderSe
         grpc.UnaryStreamMultiCallable[
             foldline.api.recorder.v1.recorder_service_pb2.ReadLogRequest,
             foldline.api.recorder.v1.recorder_service_pb2.ReadLogResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsRequest,
+            foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsResponse,
         ],
         grpc.UnaryStreamMultiCallable[
             foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactRequest,
@@ -237,6 +257,10 @@ class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderSe
             foldline.api.recorder.v1.recorder_service_pb2.ReadLogResponse,
         ],
         grpc.aio.UnaryStreamMultiCallable[
+            foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsRequest,
+            foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
             foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactRequest,
             foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactResponse,
         ],
@@ -265,7 +289,12 @@ class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderSe
     """First the whole state, then what changed, until the run has ended."""
 
     ReadLog: _RecorderServiceReadLogType
-    """Log of one attempt from a line on; with follow until the attempt has ended."""
+    """Log of one attempt: all of it, a part of it, or what is looked for; with follow until the attempt has ended."""
+
+    ReadMetrics: _RecorderServiceReadMetricsType
+    """Numbers that steps recorded on their way (metrics, progress), a message per series, thinned out to what a
+    picture needs.
+    """
 
     ReadArtifact: _RecorderServiceReadArtifactType
     """Content of an artifact that the run produced, in chunks. Of a list (encodings "list" and "lists"): the JSON
@@ -302,6 +331,10 @@ RecorderServiceAsyncStub: typing_extensions.TypeAlias = RecorderServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         foldline.api.recorder.v1.recorder_service_pb2.ReadLogRequest,
         foldline.api.recorder.v1.recorder_service_pb2.ReadLogResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsRequest,
+        foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsResponse,
     ],
     grpc.aio.UnaryStreamMultiCallable[
         foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactRequest,
@@ -363,7 +396,17 @@ class RecorderServiceServicer(metaclass=abc.ABCMeta):
         request: foldline.api.recorder.v1.recorder_service_pb2.ReadLogRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[foldline.api.recorder.v1.recorder_service_pb2.ReadLogResponse], collections.abc.AsyncIterator[foldline.api.recorder.v1.recorder_service_pb2.ReadLogResponse]]:
-        """Log of one attempt from a line on; with follow until the attempt has ended."""
+        """Log of one attempt: all of it, a part of it, or what is looked for; with follow until the attempt has ended."""
+
+    @abc.abstractmethod
+    def ReadMetrics(
+        self,
+        request: foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsResponse], collections.abc.AsyncIterator[foldline.api.recorder.v1.recorder_service_pb2.ReadMetricsResponse]]:
+        """Numbers that steps recorded on their way (metrics, progress), a message per series, thinned out to what a
+        picture needs.
+        """
 
     @abc.abstractmethod
     def ReadArtifact(

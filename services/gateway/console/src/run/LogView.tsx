@@ -10,6 +10,7 @@ import { ProblemAlert } from "../problems/ProblemAlert";
 import { download, logPath } from "../session/downloads";
 import { useLog } from "./log";
 import classes from "./LogView.module.css";
+import { plain } from "./plain";
 
 interface Props {
   workspace: string;
@@ -62,8 +63,19 @@ export function LogView(props: Props) {
         </Group>
       </Group>
       {log.error != null && <ProblemAlert error={log.error} doing="Reading the log" />}
+      {log.missing !== "" && (
+        <Text size="xs" c="orange" role="note">
+          {log.missing}
+        </Text>
+      )}
+      {log.lines.length > 0 && log.lines[0]!.number > 1n && (
+        <Text size="xs" c="dimmed" role="note">
+          The newest lines; the download has all of them.
+        </Text>
+      )}
       <Lines
         lines={lines}
+        ranked={log.ranks > 1}
         following={following}
         label={`Log of ${props.step}, attempt ${props.attempt}`}
         empty={log.live ? "No output yet." : "No output."}
@@ -74,12 +86,13 @@ export function LogView(props: Props) {
 
 interface LinesProps {
   lines: readonly LogLine[];
+  ranked: boolean;
   following: boolean;
   label: string;
   empty: string;
 }
 
-function Lines({ lines, following, label, empty }: LinesProps) {
+function Lines({ lines, ranked, following, label, empty }: LinesProps) {
   const frame = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   useEffect(() => {
@@ -102,7 +115,7 @@ function Lines({ lines, following, label, empty }: LinesProps) {
       <div style={{ height: lines.length * LINE_HEIGHT }} className={classes.paper}>
         <div style={{ transform: `translateY(${first * LINE_HEIGHT}px)` }}>
           {lines.slice(first, last).map((line) => (
-            <Line key={String(line.number)} line={line} />
+            <Line key={String(line.number)} line={line} ranked={ranked} />
           ))}
         </div>
       </div>
@@ -110,18 +123,19 @@ function Lines({ lines, following, label, empty }: LinesProps) {
   );
 }
 
-function Line({ line }: { line: LogLine }) {
+function Line({ line, ranked }: { line: LogLine; ranked: boolean }) {
   const time = date(line.time);
   return (
     <div className={classes.line} data-stream={line.stream} title={line.stream}>
       <span className={classes.number}>{String(line.number)}</span>
       <span className={classes.time}>{time && clockTime(time)}</span>
-      <span>{line.text}</span>
+      {ranked && <span className={classes.time}>{line.stream === "system" ? "" : line.rank}</span>}
+      <span>{plain(line.text)}</span>
     </div>
   );
 }
 
 function matching(lines: readonly LogLine[], words: string): readonly LogLine[] {
   const wanted = words.toLowerCase();
-  return wanted === "" ? lines : lines.filter((line) => line.text.toLowerCase().includes(wanted));
+  return wanted === "" ? lines : lines.filter((line) => plain(line.text).toLowerCase().includes(wanted));
 }
