@@ -3,8 +3,8 @@
 uv tells people and not programs, so its words are looked at. What nobody here knows keeps uv's own words and
 counts as the machine's trouble, which another try may get over.
 
-Kinds: INVALID is the release's fault (or its lock's, on this platform) and the same the next time; UNAVAILABLE
-is this machine, its disk or its index.
+Kinds: INVALID is the release's fault (or its lock's, on this platform) and the same the next time;
+UNAVAILABLE is this machine, its disk or its index.
 """
 
 from __future__ import annotations
@@ -48,10 +48,12 @@ _RULES = (
         r"network (?:was|is|connectivity is) disabled",
         Kind.UNAVAILABLE,
         "INDEX_UNREACHABLE",
-        "not all packages are in uv's cache, and uv is told to work offline; unset UV_OFFLINE or fill the cache",
+        "not all packages are in uv's cache, and uv is told to work offline; unset UV_OFFLINE, or fill the cache "
+        "first",
     ),
     _rule(
-        r"Failed to (?:fetch|download)[:\s]+`?(?P<what>[^`\s]+).*?(?:Connect|timed out|dns|HTTP status|tls|certificate)"
+        r"Failed to (?:fetch|download)[:\s]+`?(?P<what>[^`\s]+)"
+        r".*?(?:Connect|timed out|dns|HTTP status|tls|certificate)"
         r"|(?:Could not connect|error sending request)[^\n]*?(?P<other>https?://[^\s`)]+)",
         Kind.UNAVAILABLE,
         "INDEX_UNREACHABLE",
@@ -61,30 +63,31 @@ _RULES = (
         r"An index(?: URL)? \((?P<what>[^)]+)\) (?:could not be queried|returned a 40[13])",
         Kind.UNAVAILABLE,
         "INDEX_REFUSES",
-        "the package index {what} refuses access; give this machine its credentials, in pip's configuration or uv's",
+        "the package index {what} refuses access; give this machine the credentials for it, in pip's "
+        "configuration or uv's",
     ),
     _rule(
         r"(?P<what>[\w.\-\[\]]+(?:[=<>!~]=?[\w.*]+)?) has no (?:usable )?(?:wheels|`[^`]+` wheels|source)"
         r"|Distribution `(?P<other>[^`@ ]+)[^`]*` can't be installed because it doesn't have a source",
         Kind.INVALID,
         "NOT_FOR_THIS_PLATFORM",
-        "{what} has no wheel for the platform and Python of this machine, and no source to build one from; require "
-        "a version that has, leave it out here with a marker, or send the step to another pool",
+        "{what} has no wheel for the platform and Python of this machine, and no source to build one from; "
+        "require a version that has, leave it out here with a marker, or send the step to another pool",
     ),
     _rule(
         r"Failed to build `(?P<what>[^`]+)`",
         Kind.INVALID,
         "PACKAGE_NOT_BUILT",
-        "{what} has no wheel for this machine, and building it from its source failed; require a version with a "
-        "wheel, or install on this machine what the build needs",
+        "{what} has no wheel for this machine, and building it from its source failed; require a version with "
+        "a wheel, or install on this machine what the build needs",
     ),
     _rule(
         r"(?:Because )?(?P<what>[\w.\-\[\]]+) (?:was not found in|is not found in)"
         r"|there (?:is no version|are no versions) of (?P<other>[^\s,]+)",
         Kind.INVALID,
         "PACKAGE_NOT_FOUND",
-        "no package index of this machine has {what}; correct the requirement, or add the index that has it to "
-        "pip's configuration or uv's",
+        "no package index of this machine has {what}; correct the requirement, or add the index that has it "
+        "to pip's configuration or uv's",
     ),
     _rule(
         r"Couldn't parse requirement[^\n]*\n.*?\n\s+(?P<what>[^\n]+)\n",

@@ -1,7 +1,7 @@
 """Which Python interpreters this machine has. None is ever downloaded.
 
-Looked for, in this order: what the operator lists, the Python that runs this, python3.N in every folder of the
-PATH, the versions of pyenv, those that uv manages. Each is asked for its version, since a name promises
+Looked for, in this order: what the operator lists, the Python that runs this, python3.N in every folder of
+the PATH, the versions of pyenv, those that uv manages. Each is asked for its version, since a name promises
 nothing: shims are named like interpreters and work for one version alone.
 """
 
@@ -65,8 +65,8 @@ def find(version: str, listed: Sequence[Path] = ()) -> Interpreter:
     broken = [str(path) for path in listed if _asked(path) is None]
     unusable = f"; {', '.join(broken)} in FOLDLINE_PYTHONS is no interpreter that starts" if broken else ""
     message = (
-        f"this machine has no Python {version}; it has {there}{unusable}. Install Python {version} and name it in "
-        f"FOLDLINE_PYTHONS if it is in no usual place, or make the release with a version that is there"
+        f"this machine has no Python {version}; it has {there}{unusable}. Install Python {version} and name it "
+        "in FOLDLINE_PYTHONS if it is in no usual place, or make the release with a version that is there"
     )
     raise FoldlineError(Kind.PRECONDITION, "NO_SUCH_PYTHON", message)
 

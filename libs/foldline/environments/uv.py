@@ -95,8 +95,8 @@ async def _listen(process: asyncio.subprocess.Process, tell: Tell) -> str:
     while is_open:
         data = await process.stdout.read(_READ_BYTES)
         is_open = data != b""
-        for line in splitter.feed(data) if is_open else splitter.end():
-            line = _clean(line)
+        for raw in splitter.feed(data) if is_open else splitter.end():
+            line = _clean(raw)
             words = f"{words}\n{line}"[-_WORDS_LIMIT:]
             await tell(line)
     return words.strip()

@@ -30,6 +30,7 @@ BUILDER = "1"
 KEPT = 30
 """Environments that are kept, unless the operator says otherwise."""
 
+_REMEMBERED = 200
 _READY = "ready"
 _LOCK = "requirements.lock"
 _PARTIAL = ".tmp-"
@@ -97,7 +98,10 @@ class Environments:
         if known is not None and _is_ready(known):
             return known, None
         base = await asyncio.to_thread(interpreters.find, environment.python, self._pythons)
-        folder = self._folders[environment] = self._root / key(environment, base)
+        folder = self._root / key(environment, base)
+        if len(self._folders) >= _REMEMBERED:
+            self._folders.clear()
+        self._folders[environment] = folder
         return folder, base
 
     async def _hold(self, environment: Environment, tell: Tell) -> tuple[Path, holds.Hold]:
@@ -153,8 +157,7 @@ async def _build(environment: Environment, base: Interpreter, folder: Path, tell
         raise FoldlineError(Kind.UNAVAILABLE, "ENVIRONMENT_FAILED", f"{doing}: {error}") from error
     finally:
         await asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True)
-        if not folder.exists():
-            _lock_of(folder).unlink(missing_ok=True)
+        await asyncio.to_thread(_drop_lock, folder)
     await tell(f"the environment is ready after {time.monotonic() - since:.1f} s")
 
 
@@ -185,6 +188,11 @@ async def _fill(folder: Path, base: Path, lock: str, tell: Tell) -> None:
     else:
         for line in said:
             await tell(line)
+
+
+def _drop_lock(folder: Path) -> None:
+    if not folder.exists():
+        _lock_of(folder).unlink(missing_ok=True)
 
 
 def _clear(folder: Path) -> None:
