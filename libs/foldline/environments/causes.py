@@ -48,8 +48,8 @@ _RULES = (
         r"network (?:was|is|connectivity is) disabled",
         Kind.UNAVAILABLE,
         "INDEX_UNREACHABLE",
-        "not all packages are in uv's cache, and uv is told to work offline; unset UV_OFFLINE, or fill the cache "
-        "first",
+        "not all packages are in uv's cache, and uv is told to work offline; unset UV_OFFLINE, or fill "
+        "the cache first",
     ),
     _rule(
         r"Failed to (?:fetch|download)[:\s]+`?(?P<what>[^`\s]+)"
@@ -78,8 +78,8 @@ _RULES = (
         r"Failed to build `(?P<what>[^`]+)`",
         Kind.INVALID,
         "PACKAGE_NOT_BUILT",
-        "{what} has no wheel for this machine, and building it from its source failed; require a version with "
-        "a wheel, or install on this machine what the build needs",
+        "{what} has no wheel for this machine, and building it from its source failed; require a version "
+        "with a wheel, or install on this machine what the build needs",
     ),
     _rule(
         r"(?:Because )?(?P<what>[\w.\-\[\]]+) (?:was not found in|is not found in)"

@@ -65,8 +65,8 @@ def find(version: str, listed: Sequence[Path] = ()) -> Interpreter:
     broken = [str(path) for path in listed if _asked(path) is None]
     unusable = f"; {', '.join(broken)} in FOLDLINE_PYTHONS is no interpreter that starts" if broken else ""
     message = (
-        f"this machine has no Python {version}; it has {there}{unusable}. Install Python {version} and name it "
-        "in FOLDLINE_PYTHONS if it is in no usual place, or make the release with a version that is there"
+        f"this machine has no Python {version}; it has {there}{unusable}. Install Python {version} and name "
+        "it in FOLDLINE_PYTHONS if it is in no usual place, or make the release with a version that is there"
     )
     raise FoldlineError(Kind.PRECONDITION, "NO_SUCH_PYTHON", message)
 
