@@ -1,8 +1,9 @@
 """What uv is told about this machine: certificates, and where packages come from.
 
-uv reads neither pip's files nor pip's variables. Where the machine does not say in uv's own way where packages
-come from (a UV_ variable, a uv.toml, the project that a release is made in), what it says to pip counts: index, extra indexes, links, constraints, trusted hosts,
-certificate. So `foldline` works wherever `pip install` does.
+uv reads neither pip's files nor pip's variables. Where the machine does not say in uv's own way where
+packages come from (a UV_ variable, a uv.toml, the project that a release is made in), what it says to pip counts:
+index, extra indexes, links, constraints, trusted hosts, certificate. So `foldline` works wherever
+`pip install` does.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _OF_ANOTHER_PLACE = (
     "UV_WORKING_DIRECTORY",
     "VIRTUAL_ENV",
 )
-"""With these uv would work on an environment or project that is not ours, or compile what is never imported."""
+"""With these uv would work on what is not ours, or compile what is never imported."""
 
 _SECTIONS = ("global", "install", ":env:")
 

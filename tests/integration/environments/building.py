@@ -61,10 +61,12 @@ class Builder:
         while True:
             line = (await asyncio.wait_for(self.process.stdout.readline(), 60)).decode().rstrip()
             self.lines.append(line)
-            assert self.process.stdout.at_eof() is False or line, f"no {start!r} in {self.lines}"
+            assert line or not self.process.stdout.at_eof(), f"no {start!r} in {self.lines}"
             if line.startswith(start):
                 return line
 
     async def kill(self) -> None:
-        self.process.kill()
-        await self.process.wait()
+        """Unless it has ended."""
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.communicate()

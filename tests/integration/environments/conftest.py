@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.integration.environments.building import Builder
 from tests.packages import Packages
+
+from foldline.domain.spec import Environment
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +25,23 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packages:
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     monkeypatch.chdir(tmp_path)
     return packages
+
+
+StartBuilder = Callable[[Environment], Awaitable[Builder]]
+
+
+@pytest.fixture
+async def start_builder(root: Path) -> AsyncIterator[StartBuilder]:
+    """Starts processes that build; none of them outlives the test."""
+    started: list[Builder] = []
+
+    async def start(environment: Environment) -> Builder:
+        started.append(await Builder.start(environment, root))
+        return started[-1]
+
+    yield start
+    for builder in started:
+        await builder.kill()
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.integration.environments.building import PYTHON, Builder, names_in, of, output_of
+from tests.integration.environments.building import PYTHON, names_in, of, output_of
+from tests.integration.environments.conftest import StartBuilder
 from tests.integration.executor.pids import all_gone, pids_in
 from tests.packages import Packages
 from tests.waiting import until
 
 from foldline import environments
-from foldline.domain.spec import Environment
 from foldline.environments import Environments
 
 
@@ -88,12 +88,12 @@ async def test_what_is_in_the_cache_needs_no_index(
 
 
 async def test_one_process_builds_and_the_other_waits(
-    root: Path, tmp_path: Path, packages: Packages
+    root: Path, tmp_path: Path, packages: Packages, start_builder: StartBuilder
 ) -> None:
     environment = of(packages.source("foldslow", "1.0", slow(tmp_path)))
-    first = await Builder.start(environment, root)
+    first = await start_builder(environment)
     await pids_in(tmp_path / "pids")
-    second = await Builder.start(environment, root)
+    second = await start_builder(environment)
     await second.line("waiting for the environment")
     (tmp_path / "go").touch()
 
@@ -105,12 +105,12 @@ async def test_one_process_builds_and_the_other_waits(
 
 
 async def test_a_killed_build_leaves_no_process_and_nothing_that_is_taken_for_whole(
-    root: Path, tmp_path: Path, packages: Packages
+    root: Path, tmp_path: Path, packages: Packages, start_builder: StartBuilder
 ) -> None:
     environment = of(packages.source("foldslow", "1.0", slow(tmp_path)))
-    first = await Builder.start(environment, root)
+    first = await start_builder(environment)
     pids = await pids_in(tmp_path / "pids")
-    second = await Builder.start(environment, root)
+    second = await start_builder(environment)
     await second.line("waiting for the environment")
 
     await first.kill()
@@ -136,8 +136,10 @@ async def test_a_build_that_nobody_waits_for_any_more_ends_with_all_its_processe
     assert names_in(root) == []
 
 
-async def test_what_a_killed_build_left_is_swept(root: Path, tmp_path: Path, packages: Packages) -> None:
-    builder = await Builder.start(of(packages.source("foldslow", "1.0", slow(tmp_path))), root)
+async def test_what_a_killed_build_left_is_swept(
+    root: Path, tmp_path: Path, packages: Packages, start_builder: StartBuilder
+) -> None:
+    builder = await start_builder(of(packages.source("foldslow", "1.0", slow(tmp_path))))
     await pids_in(tmp_path / "pids")
     Environments(root).sweep()
     assert len(names_in(root)) == 1  # it is still being built
@@ -183,7 +185,3 @@ def test_a_lock_names_every_package_with_its_hash_and_no_index(packages: Package
     assert one.split("sha256:")[1].strip() in lock
     assert "foldtree==1.0" in lock
     assert str(packages.folder) not in lock
-
-
-def test_environments_of_a_declaration_are_values() -> None:
-    assert hash(Environment(python=PYTHON)) == hash(Environment(python=PYTHON))
