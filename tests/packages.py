@@ -13,6 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+_PROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
 _COPY = """
 import os, shutil, time
 from pathlib import Path
@@ -47,7 +53,7 @@ class Packages:
         path = self.folder / f"{name}-{version}.tar.gz"
         contents = {
             "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-            "pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n",
+            "pyproject.toml": _PROJECT,
             "backend.py": _COPY.format(code=code, wheel=str(wheel)),
         }
         with tarfile.open(path, "w:gz") as archive:
@@ -117,7 +123,7 @@ def _handler(packages: Packages, status: int) -> type[http.server.BaseHTTPReques
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             pass
 
     return Handler

@@ -1,8 +1,8 @@
 """What uv is told about this machine: certificates, and where packages come from.
 
 uv reads neither pip's files nor pip's variables. Where the machine does not say in uv's own way where
-packages come from (a UV_ variable, a uv.toml, the project that a release is made in), what it says to pip counts:
-index, extra indexes, links, constraints, trusted hosts, certificate. So `foldline` works wherever
+packages come from (a UV_ variable, a uv.toml, the project that a release is made in), what it says to pip
+counts: index, extra indexes, links, constraints, trusted hosts, certificate. So `foldline` works wherever
 `pip install` does.
 """
 

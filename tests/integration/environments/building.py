@@ -33,7 +33,12 @@ def of(*locked: str, python: str = PYTHON) -> Environment:
 
 def names_in(folder: Path) -> list[str]:
     """The environments, whole or not, without their locks."""
-    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+    found = folder.iterdir() if folder.exists() else ()
+    return sorted(path.name for path in found if path.is_dir())
+
+
+def locks_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.lock"))
 
 
 async def output_of(python: Path, code: str) -> str:

@@ -7,7 +7,6 @@ import signal
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
 from msgspec import UNSET
 from tests.integration.executor.conftest import STEPS
