@@ -46,17 +46,22 @@ class Interpreter(NamedTuple):
     abi: str
 
 
-def find(version: str, listed: Sequence[Path] = ()) -> Interpreter:
-    """An interpreter of that version (major.minor); `listed` are the operator's.
-
-    Raises NO_SUCH_PYTHON: INVALID for what no machine could have, else PRECONDITION, naming what there is.
-    """
+def check(version: str) -> None:
+    """Raises INVALID NO_SUCH_PYTHON for what no machine could have."""
     if not _VERSION.fullmatch(version):
         message = f"{version!r} is no Python version; one reads major.minor, such as 3.11"
         raise FoldlineError(Kind.INVALID, "NO_SUCH_PYTHON", message)
     if tuple(map(int, version.split("."))) < OLDEST:
         message = f"steps need Python {OLDEST[0]}.{OLDEST[1]} or newer, not {version}"
         raise FoldlineError(Kind.INVALID, "NO_SUCH_PYTHON", message)
+
+
+def find(version: str, listed: Sequence[Path] = ()) -> Interpreter:
+    """An interpreter of that version (major.minor); `listed` are the operator's.
+
+    Raises NO_SUCH_PYTHON: INVALID for what no machine could have, else PRECONDITION, naming what there is.
+    """
+    check(version)
     for candidate in (*listed, *_candidates(version)):
         found = _asked(candidate)
         if found is not None and found.version == version:

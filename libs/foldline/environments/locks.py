@@ -13,8 +13,9 @@ from foldline.environments import causes, interpreters, uv
 def lock(requirements: Sequence[str], python: str) -> str:
     """The text of a requirements.txt for that Python (major.minor) on this platform; "" for no requirements.
 
-    Raises what `causes` makes of uv's explanation, with all of it.
+    Raises NO_SUCH_PYTHON, and what `causes` makes of uv's explanation, with all of it.
     """
+    interpreters.check(python)
     wanted = [line for line in requirements if line.strip()]
     if not wanted:
         return ""

@@ -23,7 +23,7 @@ class _Work:
 
 
 class Once:
-    """`async with` nothing: `close` ends what is under way."""
+    """Work by its key, while it is under way."""
 
     def __init__(self) -> None:
         self._under_way: dict[str, _Work] = {}
@@ -40,8 +40,10 @@ class Once:
             found.task = asyncio.create_task(self._do(key, found, work), name=f"once {key}")
             found.task.add_done_callback(_look_at)
         else:
-            for line in list(found.told):
-                await tell(line)
+            caught_up = 0
+            while caught_up < len(found.told):
+                await tell(found.told[caught_up])
+                caught_up += 1
             found.listeners.append(tell)
         assert found.task is not None
         try:

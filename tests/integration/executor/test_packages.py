@@ -14,6 +14,7 @@ from tests.waiting import until
 from foldline.domain import releases
 from foldline.domain.spec import Environment
 from foldline.domain.work import Work
+from foldline.environments import interpreters
 from foldline_executor import home
 from foldline_executor.places import Bounds, Places
 
@@ -27,6 +28,10 @@ STEPS = """
         while until and not Path(until).exists():
             time.sleep(0.01)
         return [foldpear.VERSION, foldpear.__file__, foldpear.__cached__, sys.dont_write_bytecode]
+
+
+    def python():
+        return sys.version.split()[0]
 
 
     def nothing():
@@ -89,6 +94,31 @@ async def test_two_versions_of_a_package_run_at_the_same_time(
         values = [await scheduler.value(work) for work in orders]
 
     assert [value[0] for value in values] == ["1.0", "2.0"]
+
+
+@pytest.mark.parametrize("found", interpreters.installed(), ids=lambda one: one.version)
+async def test_a_step_runs_with_the_python_of_its_release(
+    here: Site, orchard: Packages, found: interpreters.Interpreter
+) -> None:
+    environment = Environment(python=found.version, lock=orchard.wheel("foldpear", "1.0"))
+    digest = await here.store.put_bytes(releases.canonical(environment))
+    async with executor(here) as scheduler:
+        work = here.work("python", environment=digest)
+        await scheduler.order(work)
+
+        assert await scheduler.value(work) == found.full_version
+
+
+async def test_a_python_that_the_machine_lacks_is_answered_with_those_it_has(here: Site) -> None:
+    digest = await here.store.put_bytes(releases.canonical(Environment(python="3.99")))
+    async with executor(here) as scheduler:
+        work = here.work("nothing", environment=digest)
+        await scheduler.order(work)
+        failure = await scheduler.failure(work)
+
+    # Another executor may have it.
+    assert (failure.kind, failure.reason) == ("infrastructure", "NO_SUCH_PYTHON")
+    assert f"it has {PYTHON} (" in failure.message
 
 
 async def test_a_package_that_the_platform_does_not_have_is_named_and_not_tried_again(

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from foldline import environments
@@ -80,26 +80,29 @@ async def run(
     """
     created = _created(graph, values, selected, given or {})
     questions.check_names(answers or {}, graph)
-    record = Record.create(home, created.run_id)
     store = open_store(str(home / "artifacts"))
     clock = clock or SystemClock()
-    try:
-        async with (
-            _python(environment, home, logged) as python,
-            Launcher(record.work, environ=_environ(environment)) as launcher,
-        ):
-            attempts = LocalAttempts(
-                launcher, store, work=record.work, root=root, python=python, logged=logged, clock=clock
-            )
-            loop = Loop(attempts, Lists(store), clock, changed)
-            async with background.tasks() as tasks:
-                for event, forced in ((stop, False), (force, True)):
-                    if event is not None:
-                        tasks.create_task(_watch(event, loop, forced=forced))
-                desk = Desk(answers or {}, ask, lambda *reply: loop.inbox.put_nowait(Reply(*reply)), tasks)
-                state = await loop.to_end(created, record, desk, tasks)
-    finally:
-        shutil.rmtree(record.work, ignore_errors=True)
+    async with AsyncExitStack() as opened:
+        python = await opened.enter_async_context(_python(environment, home, logged))
+        record = Record.create(home, created.run_id)
+        opened.callback(shutil.rmtree, record.work, ignore_errors=True)
+        launcher = Launcher(record.work, environ=_environ(environment))
+        attempts = LocalAttempts(
+            await opened.enter_async_context(launcher),
+            store,
+            work=record.work,
+            root=root,
+            python=python,
+            logged=logged,
+            clock=clock,
+        )
+        loop = Loop(attempts, Lists(store), clock, changed)
+        async with background.tasks() as tasks:
+            for event, forced in ((stop, False), (force, True)):
+                if event is not None:
+                    tasks.create_task(_watch(event, loop, forced=forced))
+            desk = Desk(answers or {}, ask, lambda *reply: loop.inbox.put_nowait(Reply(*reply)), tasks)
+            state = await loop.to_end(created, record, desk, tasks)
     if loop.given_up is not None:
         raise loop.given_up
     return state
