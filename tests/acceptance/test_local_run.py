@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.waiting import until_sync
 
@@ -165,6 +166,19 @@ def test_an_isolated_run_has_just_the_workflows_requirements(tmp_path: Path) -> 
     answer = answer_of(TROUBLES, tmp_path, "--workflow", "looking", "--isolated")
 
     assert answer["outputs"]["output"]["value"] == {"iniconfig": True, "msgspec": False}
+
+
+def test_an_isolated_run_shows_how_its_environment_is_built_and_keeps_the_shells_packages_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(msgspec.__file__).parents[1]))
+
+    result = foldline_run(TROUBLES, tmp_path, "--workflow", "looking", "--isolated")
+
+    assert result.returncode == 0, result.stderr
+    assert "environment | building the environment: Python" in result.stdout
+    assert "environment |  + iniconfig==" in result.stdout
+    assert '"msgspec":false' in result.stdout.replace(" ", "")
 
 
 def test_a_run_of_some_steps_takes_the_rest_from_an_earlier_run(tmp_path: Path) -> None:

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 @click.argument("file", type=options.FILE)
 @click.option("--workflow", "name", default="", help="Which workflow, where the file has several.")
 @click.option("--region", default="", help="Region of a new workflow (default: local).")
+@click.option(
+    "--python", default="", metavar="N.M", help="Python of its steps (default: the one of foldline)."
+)
 @options.remote
-def release(session: options.Session, file: Path, name: str, region: str) -> None:
+def release(session: options.Session, file: Path, name: str, region: str, python: str) -> None:
     """Make an immutable release of a workflow in FILE and the workflow's current one.
 
     Takes the Python files and small data beside FILE and locks the requirements. The same content gives the
@@ -33,7 +36,7 @@ def release(session: options.Session, file: Path, name: str, region: str) -> Non
 
     pins = graphs.pins(source.workflow(file, name))
     others = session.ask(lambda client: releases.find(client.workflows, pins)) if pins else None
-    draft = releases.draft(file, name, others)
+    draft = releases.draft(file, name, others, python=python)
     response = session.ask(
         lambda client: client.workflows.release(
             draft.graph, bundle=draft.bundle, environment=draft.environment, docs=draft.docs, region=region

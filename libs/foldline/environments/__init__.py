@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from foldline.environments.locks import lock
-from foldline.environments.venvs import build
+from foldline.environments.uv import Tell
+from foldline.environments.venvs import Environments, build
 
-__all__ = ["build", "lock"]
+__all__ = ["Environments", "Tell", "build", "lock"]

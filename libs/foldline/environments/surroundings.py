@@ -1,8 +1,9 @@
 """What uv is told about this machine: certificates, and where packages come from.
 
-uv reads neither pip's files nor pip's variables. Where the machine says nothing in uv's own way (a UV_
-variable, a uv.toml), what it says to pip counts: index, extra indexes, links, constraints, trusted hosts,
-certificate. So `foldline` works wherever `pip install` does.
+uv reads neither pip's files nor pip's variables. Where the machine does not say in uv's own way where
+packages come from (a UV_ variable, a uv.toml, the project that a release is made in), what it says to pip
+counts: index, extra indexes, links, constraints, trusted hosts, certificate. So `foldline` works wherever
+`pip install` does.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import configparser
 import os
 import sys
+import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 SYSTEM = Path("/etc")
@@ -25,6 +28,22 @@ _SAYS_WHERE = (
     "UV_INDEX_URL",
     "UV_NO_INDEX",
 )
+_SAYS_WHERE_IN_FILES = ("extra-index-url", "find-links", "index", "index-url", "no-index")
+_OF_ANOTHER_PLACE = (
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "UV_COMPILE_BYTECODE",
+    "UV_PROJECT",
+    "UV_PROJECT_ENVIRONMENT",
+    "UV_PYTHON",
+    "UV_SYSTEM_PYTHON",
+    "UV_WORKING_DIR",
+    "UV_WORKING_DIRECTORY",
+    "VIRTUAL_ENV",
+)
+"""With these uv would work on what is not ours, or compile what is never imported."""
+
 _SECTIONS = ("global", "install", ":env:")
 
 
@@ -41,21 +60,49 @@ def of_uv(environ: Mapping[str, str] | None = None, *, is_choosing: bool) -> dic
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_SYSTEM_CERTS": "1",
     }
-    # These would make uv work on an environment or project that is not ours.
-    for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH"):
+    for name in _OF_ANOTHER_PLACE:
         result.pop(name, None)
-    if not _is_uv_configured(result):
+    # An environment is built outside of all projects; whoever chooses versions stands in one.
+    if not _is_uv_configured(result, project=Path.cwd() if is_choosing else None):
         result |= _translated(_pip_settings(result), result)
     if not is_choosing:
         result.pop("UV_CONSTRAINT", None)
     return result
 
 
-def _is_uv_configured(environ: Mapping[str, str]) -> bool:
+def _is_uv_configured(environ: Mapping[str, str], project: Path | None) -> bool:
+    """Whether uv knows of itself where packages come from."""
+    if any(name in environ for name in _SAYS_WHERE):
+        return True
+    if environ.get("UV_NO_CONFIG"):
+        return False
     folders = [_home(environ, "XDG_CONFIG_HOME", ".config"), SYSTEM]
-    return any(name in environ for name in _SAYS_WHERE) or any(
-        (folder / "uv" / "uv.toml").is_file() for folder in folders
+    found = [_toml(folder / "uv" / "uv.toml") for folder in folders]
+    if project is not None:
+        found.append(_of_project(project))
+    return any(
+        name in settings or name in settings.get("pip", {})
+        for settings in found
+        for name in _SAYS_WHERE_IN_FILES
     )
+
+
+def _of_project(folder: Path) -> dict[str, Any]:
+    """As uv finds it: the first file on the way up that has something for it."""
+    for parent in (folder, *folder.parents):
+        if (parent / "uv.toml").is_file():
+            return _toml(parent / "uv.toml")
+        settings = _toml(parent / "pyproject.toml").get("tool", {})
+        if "uv" in settings:
+            return dict(settings["uv"])
+    return {}
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return {}  # what is wrong with it uv says better
 
 
 def _pip_settings(environ: Mapping[str, str]) -> dict[str, str]:

@@ -30,16 +30,19 @@ class Draft(msgspec.Struct, frozen=True):
     docs: str
 
 
-def draft(file: Path, name: str = "", releases: Releases | None = None) -> Draft:
+def draft(file: Path, name: str = "", releases: Releases | None = None, *, python: str = "") -> Draft:
     """Build the release of a workflow in `file`. Raises AuthoringError or FoldlineError naming what is wrong.
 
-    Its steps run with the Python version that is running now. `releases` are the other releases that it uses.
+    Its steps run with that version of Python (major.minor), or with the one that is running now. `releases`
+    are the other releases that it uses.
     """
     file = file.resolve()
     workflow = source.workflow(file, name)
     graph = graphs.check(workflow, codes=Codes.read(file.parent), releases=releases).require()
     archive = bundle.build(file.parent)
-    return Draft(graph=graph, bundle=archive, environment=locked(workflow), docs=_docs(file, workflow))
+    return Draft(
+        graph=graph, bundle=archive, environment=locked(workflow, python), docs=_docs(file, workflow)
+    )
 
 
 async def find(workflows: Workflows, pins: Iterable[tuple[str, str]]) -> Releases:
@@ -67,10 +70,10 @@ def unknown(pins: Iterable[tuple[str, str]], reason: str) -> Releases:
     return dict.fromkeys(pins, reason)
 
 
-def locked(workflow: Workflow[..., Any]) -> Environment:
-    """The workflow's requirements, locked for the Python version that is running now."""
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    lock = environments.lock(workflow.requirements, python) if workflow.requirements else ""
+def locked(workflow: Workflow[..., Any], python: str = "") -> Environment:
+    """The workflow's requirements, locked for that Python version, or the one that is running now."""
+    python = python or f"{sys.version_info.major}.{sys.version_info.minor}"
+    lock = environments.lock(workflow.requirements, python)
     return Environment(python=python, requirements=workflow.requirements, lock=lock)
 
 

@@ -22,7 +22,7 @@ from foldline_executor import home, metrics
 from foldline_executor.attempts import Attempts
 from foldline_executor.heartbeat import Heart
 from foldline_executor.logs import AttemptLog
-from foldline_executor.places import Places
+from foldline_executor.places import Bounds, Places
 from foldline_executor.process import Runner
 from foldline_executor.reports import REPEAT_SECONDS, Reports
 from foldline_executor.servicer import ExecutorServicer
@@ -32,6 +32,7 @@ NAME = "foldline.api.executor.v1.ExecutorService"
 KEEP_LOGS_SECONDS = 1.0
 OLD_REPORTS_SECONDS = 2.0
 LAST_ACKS_SECONDS = 3.0
+COLLECT_SECONDS = 3600.0
 
 
 async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
@@ -52,8 +53,9 @@ async def serve(settings: Settings, life: Lifecycle, *, store: ArtifactStore, bu
         launcher = await opened.enter_async_context(
             Launcher(place.root / "launcher", environ=step_environ(), cap=max(8, settings.slot_count))
         )
-        places = Places(store, place)
+        places = Places(store, place, bounds=_bounds(settings), pythons=settings.python_paths)
         opened.push_async_callback(places.close)
+        tasks.create_task(loops.every(COLLECT_SECONDS, places.collect, name="collect", until=life.stop))
         reports = Reports(bus, place.spool)
         attempts = Attempts(
             session=place.session,
@@ -91,6 +93,14 @@ async def serve(settings: Settings, life: Lifecycle, *, store: ArtifactStore, bu
         life.checks.add("artifacts", store.check)
         metrics.SLOTS.set(settings.slot_count)
         await _work(settings, life, bus, tasks, place, reports, attempts, heart)
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        environments=settings.keep_environments,
+        bundles=settings.keep_bundles,
+        artifact_bytes=int(settings.keep_artifacts),
+    )
 
 
 async def _work(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from foldline.chassis.clock import new_id
 from foldline.domain.errors import FoldlineError, Kind
-from foldline.environments import venvs
+from foldline.environments import Environments
 
 
 class Home:
@@ -65,7 +65,7 @@ def _clear(home: Home) -> None:
     """What a killed process left half done."""
     shutil.rmtree(home.work, ignore_errors=True)
     home.work.mkdir()
-    venvs.sweep(home.environments)
+    Environments(home.environments).sweep()
     for folder in (home.bundles, home.artifacts):
         for partial in folder.glob("*.partial*"):
             if partial.is_dir():

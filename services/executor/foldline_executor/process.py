@@ -25,7 +25,7 @@ class Runner:
     def __init__(self, launcher: Launcher, places: Places, store: ArtifactStore, work: Path) -> None:
         self._launcher = launcher
         self._places = places
-        self._carrier = Carrier(launcher, store, Inputs(store.local_path, places.artifact))
+        self._store = store
         self._work = work
 
     async def run(
@@ -38,12 +38,13 @@ class Runner:
         """To the end, whatever that is. Raises only when it is cancelled, or for a bug."""
         folder = self._work / new_id()
         try:
-            python, bundle = await asyncio.gather(
-                self._places.python(work.environment), self._places.bundle(work.bundle)
-            )
-            job = await self._carrier.job(work, python=python, bundle=bundle, folder=folder)
-            outcome, notes = await self._carrier.run(job, attempt_log.add, on_started, told)
-            result, _ = await asyncio.gather(self._carrier.result(outcome, notes), attempt_log.end())
+            async with self._places.stay(attempt_log.note) as stay:
+                carrier = Carrier(self._launcher, self._store, Inputs(self._store.local_path, stay.artifact))
+                python = await stay.python(work.environment)
+                bundle = await stay.bundle(work.bundle)
+                job = await carrier.job(work, python=python, bundle=bundle, folder=folder)
+                outcome, notes = await carrier.run(job, attempt_log.add, on_started, told)
+            result, _ = await asyncio.gather(carrier.result(outcome, notes), attempt_log.end())
             return result
         except (ArtifactError, FoldlineError, OSError) as error:
             failure = trouble(error)

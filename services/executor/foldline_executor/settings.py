@@ -30,6 +30,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gpu: int = 0
     flavors: str = ""  # names with commas between; empty means every flavor that there is room for
     labels: str = ""  # e.g. "zone=a,disk=ssd"; for operators to see
+    pythons: str = ""  # interpreters besides those that are found: paths with commas between
+    keep_environments: int = 30  # built ones that may stay when nothing uses them
+    keep_bundles: int = 200  # unpacked ones, likewise
+    keep_artifacts: ByteAmount = ByteAmount(20 * 1024**3)  # inputs fetched from a remote store, together
     drain_seconds: float = 10.0  # how long attempts may go on after SIGTERM before they are stopped
     store_patience_seconds: float = 30.0  # how long logs wait for a store that is away
     log_lines: int = cuts.DEFAULT_LINES  # of one attempt; of what follows only the last lines are kept
@@ -54,6 +58,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def log_limit(self) -> cuts.Limit:
         return cuts.Limit(lines=self.log_lines, bytes=int(self.log_bytes))
+
+    @property
+    def python_paths(self) -> tuple[Path, ...]:
+        return tuple(map(Path, _parts(self.pythons)))
 
     @property
     def flavor_names(self) -> tuple[str, ...]:

@@ -1,27 +1,89 @@
-"""The folder of inputs that were fetched from a remote store: bounded, the longest unused go first."""
+"""Folders of what was fetched once: inputs and unpacked bundles. Bounded; the longest unused go first.
+
+What an attempt holds never goes, however long the attempt takes.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
+import threading
 import time
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
-LIMIT_BYTES = 20 * 1024**3
-RECENT_SECONDS = 3600.0
+from foldline.chassis.clock import new_id
+
+PARTIAL = ".partial"
+"""In the names of what is not whole; `home` removes what a killed process left of it."""
 
 
-def touch(path: Path) -> None:
-    """The file is used now."""
-    os.utime(path)
+class Shelf:
+    """One folder. Taking is for the event loop, trimming for a thread."""
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: Counter[str] = Counter()
+        self._lock = threading.Lock()
 
-def trim(folder: Path, limit: int = LIMIT_BYTES, *, recent_seconds: float = RECENT_SECONDS) -> None:
-    """Bring the folder under the limit, but keep what was used a short while ago: a step may be about to."""
-    files = sorted(((path.stat(), path) for path in folder.iterdir()), key=lambda pair: pair[0].st_mtime)
-    excess = sum(stat.st_size for stat, _ in files) - limit
-    horizon = time.time() - recent_seconds
-    for stat, path in files:
-        if excess <= 0 or stat.st_mtime > horizon:
-            return
-        path.unlink(missing_ok=True)
-        excess -= stat.st_size
+    def take(self, name: str) -> Path:
+        """Where it is or will be; it stays until it is given back."""
+        path = self._folder / name
+        with self._lock:
+            self._held[name] += 1
+            with suppress(FileNotFoundError):
+                os.utime(path)
+        return path
+
+    def give_back(self, name: str) -> None:
+        with self._lock:
+            self._held[name] -= 1
+            if self._held[name] <= 0:
+                del self._held[name]
+            # It was used until now, not only from when it was taken.
+            with suppress(FileNotFoundError):
+                os.utime(self._folder / name)
+
+    def trim_bytes(self, limit: int) -> None:
+        """Bring the files together under the limit."""
+        files = self._by_use()
+        excess = sum(size for _, size, _ in files) - limit
+        for _, size, path in files:
+            if excess <= 0:
+                return
+            if self._remove(path):
+                excess -= size
+
+    def trim_count(self, limit: int, resting_seconds: float) -> None:
+        """Bring their number under the limit, but keep what was used that short a while ago."""
+        found = self._by_use()
+        horizon = time.time() - resting_seconds
+        for used, _, path in found[: max(0, len(found) - limit)]:
+            if used > horizon:
+                return
+            self._remove(path)
+
+    def _by_use(self) -> list[tuple[float, int, Path]]:
+        """The longest unused first."""
+        found = []
+        for path in self._folder.iterdir():
+            with suppress(FileNotFoundError):
+                if PARTIAL not in path.name:
+                    stat = path.stat()
+                    found.append((stat.st_mtime, stat.st_size, path))
+        return sorted(found)
+
+    def _remove(self, path: Path) -> bool:
+        """At once for whoever looks, then piece by piece."""
+        gone = path.with_name(f"{path.name}{PARTIAL}-{new_id()}")
+        with self._lock:
+            if path.name in self._held:
+                return False
+            with suppress(FileNotFoundError):
+                path.rename(gone)
+        if gone.is_dir():
+            shutil.rmtree(gone, ignore_errors=True)
+        else:
+            gone.unlink(missing_ok=True)
+        return True

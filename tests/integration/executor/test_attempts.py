@@ -7,7 +7,6 @@ import signal
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
 from msgspec import UNSET
 from tests.integration.executor.conftest import STEPS
@@ -400,20 +399,6 @@ async def test_an_import_that_never_ends_can_be_stopped(here: Site) -> None:
         await scheduler.stop(work)
 
         assert (await scheduler.failure(work)).kind == "stopped"
-
-
-async def test_an_environment_that_cannot_be_built_is_explained_by_uv(here: Site) -> None:
-    lock = "no-such-package-at-all==1.0 --hash=sha256:" + "0" * 64
-    content = msgspec.json.encode({"python": "3.11", "lock": lock})
-    environment = await here.store.put_bytes(content)
-    async with executor(here) as scheduler:
-        work = here.work("nothing", environment=environment)
-        await scheduler.order(work)
-        failure = await scheduler.failure(work)
-
-    assert (failure.kind, failure.reason) == ("infrastructure", "ENVIRONMENT_FAILED")
-    assert "no-such-package-at-all" in failure.message
-    assert "no-such-package-at-all" in "\n".join(line.text for line in await here.log(work))
 
 
 async def test_a_bundle_that_is_not_in_the_store_is_no_fault_of_the_step(here: Site) -> None:

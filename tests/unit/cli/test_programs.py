@@ -51,3 +51,17 @@ def test_replicas_have_names_and_ports_of_their_own_and_the_gateway_knows_all(tm
 def test_replicas_that_cannot_be_are_refused_by_name(text: str, rule: str) -> None:
     with pytest.raises(IllegalReplicas, match=rule):
         parse_replicas(text)
+
+
+def test_what_an_executor_keeps_is_told_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOLDLINE_PYTHONS", "/opt/python")
+    monkeypatch.setenv("FOLDLINE_HOME", "/somewhere/else")
+    ports = dict.fromkeys(port_names(), 1)
+
+    programs = {
+        one.name: one.env for one in service_programs(Home(tmp_path), ports, Backing("p", "n", "a", "k"))
+    }
+
+    assert programs["executor"]["FOLDLINE_PYTHONS"] == "/opt/python"
+    assert programs["executor"]["FOLDLINE_HOME"] == str(Home(tmp_path).executor)
+    assert "FOLDLINE_PYTHONS" not in programs["registry"]

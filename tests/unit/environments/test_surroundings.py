@@ -12,6 +12,8 @@ from foldline.environments import surroundings
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(surroundings, "SYSTEM", tmp_path / "etc")
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
     return tmp_path
 
 
@@ -98,11 +100,41 @@ def test_what_uv_is_told_itself_stands_alone(home: Path) -> None:
     assert "UV_INDEX" not in found
 
 
-def test_uvs_own_file_stands_alone(home: Path) -> None:
-    (home / ".config" / "uv").mkdir(parents=True)
-    (home / ".config" / "uv" / "uv.toml").touch()
+def uv_toml(folder: Path, text: str, name: str = "uv.toml") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize(
+    "text", ['[[index]]\nurl = "https://uv.example/simple"\n', '[pip]\nfind-links = ["/wheels"]\n']
+)
+def test_uvs_own_file_stands_alone(home: Path, text: str) -> None:
+    uv_toml(home / ".config" / "uv", text)
 
     assert "UV_DEFAULT_INDEX" not in told(home, PIP_INDEX_URL="https://pip.example/simple")
+
+
+def test_a_file_of_uvs_that_names_no_index_leaves_that_to_pip(home: Path) -> None:
+    uv_toml(home / ".config" / "uv", 'link-mode = "copy"\n')
+
+    found = told(home, PIP_INDEX_URL="https://pip.example/simple")
+
+    assert found["UV_DEFAULT_INDEX"] == "https://pip.example/simple"
+
+
+def test_the_index_of_the_project_counts_for_a_lock_but_not_for_building(home: Path) -> None:
+    index = '[[tool.uv.index]]\nurl = "https://project.example/simple"\n'
+    uv_toml(home / "project", index, "pyproject.toml")
+
+    pip = {"PIP_INDEX_URL": "https://pip.example/simple"}
+
+    assert "UV_DEFAULT_INDEX" not in told(home, **pip)
+    assert told(home, is_choosing=False, **pip)["UV_DEFAULT_INDEX"] == "https://pip.example/simple"
+
+
+@pytest.mark.parametrize("name", ["PYTHONDONTWRITEBYTECODE", "UV_PYTHON", "UV_SYSTEM_PYTHON", "VIRTUAL_ENV"])
+def test_what_would_lead_uv_to_another_place_is_not_told(home: Path, name: str) -> None:
+    assert name not in told(home, **{name: "1"})
 
 
 def test_certificates_that_are_set_stay(home: Path) -> None:

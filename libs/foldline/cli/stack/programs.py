@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -30,6 +30,9 @@ WITHHELD = {
     "executor": {"POSTGRES"},
     "gateway": {"POSTGRES", "NATS", "ARTIFACTS"},
 }
+
+_OF_EXECUTOR = ("PYTHONS", "KEEP_ENVIRONMENTS", "KEEP_BUNDLES", "KEEP_ARTIFACTS")
+"""Settings that are taken from our own environment."""
 
 
 class Backing(msgspec.Struct, frozen=True):
@@ -159,6 +162,7 @@ def _own_settings(
                 "REGION": "local",
                 "POOL": "default",
                 "SLOTS": str(backing.slots),
+                **_passed_on(_OF_EXECUTOR),
             }
         case "gateway":
             behind = ("registry", "scheduler", "recorder", "executor")
@@ -169,6 +173,11 @@ def _own_settings(
             }
         case _:
             return {}
+
+
+def _passed_on(names: Sequence[str]) -> dict[str, str]:
+    ours = os.environ  # noqa: TID251 - passed on, not read
+    return {name: ours[f"FOLDLINE_{name}"] for name in names if f"FOLDLINE_{name}" in ours}
 
 
 def _prefixed(values: Mapping[str, str]) -> dict[str, str]:

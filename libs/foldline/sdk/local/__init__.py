@@ -10,7 +10,8 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from foldline import environments
@@ -23,7 +24,7 @@ from foldline.domain.run import RunState
 from foldline.domain.run_events import RunCreated
 from foldline.domain.spec import Environment, Graph, Json
 from foldline.execution.lists import Lists
-from foldline.runtime.launcher import Launcher
+from foldline.runtime.launcher import Launcher, Line
 from foldline.sdk.local import questions
 from foldline.sdk.local.asking import Ask, Desk
 from foldline.sdk.local.attempts import LocalAttempts, Logged
@@ -36,6 +37,15 @@ from foldline.sdk.record import Record
 __all__ = ["Ask", "Changed", "Logged", "Question", "Typed", "given_by", "run"]
 
 WORKSPACE = "local"
+
+_OF_ANOTHER_PYTHON = (
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONPYCACHEPREFIX",
+    "PYTHONSTARTUP",
+    "VIRTUAL_ENV",
+)
 
 
 async def run(
@@ -70,31 +80,61 @@ async def run(
     """
     created = _created(graph, values, selected, given or {})
     questions.check_names(answers or {}, graph)
-    python = Path(sys.executable)
-    if environment is not None:
-        python = await environments.build(environment, home / "environments")
-    record = Record.create(home, created.run_id)
     store = open_store(str(home / "artifacts"))
     clock = clock or SystemClock()
-    # A step sees here what the author's shell has; on an installation it sees what the executor gives.
-    environ = dict(os.environ)  # noqa: TID251
-    try:
-        async with Launcher(record.work, environ=environ) as launcher:
-            attempts = LocalAttempts(
-                launcher, store, work=record.work, root=root, python=python, logged=logged, clock=clock
-            )
-            loop = Loop(attempts, Lists(store), clock, changed)
-            async with background.tasks() as tasks:
-                for event, forced in ((stop, False), (force, True)):
-                    if event is not None:
-                        tasks.create_task(_watch(event, loop, forced=forced))
-                desk = Desk(answers or {}, ask, lambda *reply: loop.inbox.put_nowait(Reply(*reply)), tasks)
-                state = await loop.to_end(created, record, desk, tasks)
-    finally:
-        shutil.rmtree(record.work, ignore_errors=True)
+    async with AsyncExitStack() as opened:
+        python = await opened.enter_async_context(_python(environment, home, logged))
+        record = Record.create(home, created.run_id)
+        opened.callback(shutil.rmtree, record.work, ignore_errors=True)
+        launcher = Launcher(record.work, environ=_environ(environment))
+        attempts = LocalAttempts(
+            await opened.enter_async_context(launcher),
+            store,
+            work=record.work,
+            root=root,
+            python=python,
+            logged=logged,
+            clock=clock,
+        )
+        loop = Loop(attempts, Lists(store), clock, changed)
+        async with background.tasks() as tasks:
+            for event, forced in ((stop, False), (force, True)):
+                if event is not None:
+                    tasks.create_task(_watch(event, loop, forced=forced))
+            desk = Desk(answers or {}, ask, lambda *reply: loop.inbox.put_nowait(Reply(*reply)), tasks)
+            state = await loop.to_end(created, record, desk, tasks)
     if loop.given_up is not None:
         raise loop.given_up
     return state
+
+
+@asynccontextmanager
+async def _python(environment: Environment | None, home: Path, logged: Logged) -> AsyncIterator[Path]:
+    """The interpreter of the steps; what building it has to say is shown like the output of a step."""
+    if environment is None:
+        yield Path(sys.executable)
+        return
+
+    async def tell(line: str) -> None:
+        logged("environment", 0, Line("system", line))
+
+    built = environments.Environments(home / "environments")
+    async with built.use(environment, tell) as python:
+        await asyncio.to_thread(built.collect)
+        yield python
+
+
+def _environ(environment: Environment | None) -> dict[str, str]:
+    """A step sees here what the author's shell has; on an installation it sees what the executor gives.
+
+    What the shell says to its own Python is none of a built environment's business: it would bring packages
+    into it, or have all byte code compiled anew by every run.
+    """
+    given = dict(os.environ)  # noqa: TID251
+    if environment is not None:
+        for name in _OF_ANOTHER_PYTHON:
+            given.pop(name, None)
+    return given
 
 
 def _created(
