@@ -30,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     flavors: str = ""  # names with commas between; empty means every flavor that there is room for
     labels: str = ""  # e.g. "zone=a,disk=ssd"; for operators to see
     drain_seconds: float = 10.0  # how long attempts may go on after SIGTERM before they are stopped
+    disk_free: ByteAmount = ByteAmount(1024**3)  # with less free space no new work is taken; 0 means any
     store_patience_seconds: float = 30.0  # how long logs wait for a store that is away
     listen: str = "127.0.0.1:0"
     admin: str = "127.0.0.1:0"
