@@ -45,6 +45,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "replay": ("foldline.cli.records:replay", "Show a run as it was at an earlier event."),
     "logs": ("foldline.cli.records:logs", "Show what a step wrote."),
     "artifact": ("foldline.cli.records:artifact", "Fetch what a step produced."),
+    "executors": ("foldline.cli.executors:executors", "List the executors: what they have and hold."),
+    "executor": ("foldline.cli.executors:executor", "Drain an executor, or let it take work again."),
     "workspace": ("foldline.cli.access:workspace", "Create and list workspaces."),
     "token": ("foldline.cli.access:token", "Create tokens."),
     "parked": ("foldline.cli.access:parked", "List messages that nobody could handle."),

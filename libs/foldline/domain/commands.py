@@ -33,7 +33,7 @@ class ReceiveReport(Struct, frozen=True):
 
 
 class LoseAttempts(Struct, frozen=True):
-    """The executor session is gone: every attempt it held is lost, but for those in `kept`: they have ended, and
+    """The executor session is gone: every attempt it held is lost. Those in `kept` are not: they have ended, and
     the process that took its place has their reports.
     """
 

@@ -1,6 +1,6 @@
 """The guard of the disk: below a bound of free space no new work is taken, until there is room again.
 
-Steps that run are left alone: the bound is there so that what they still write finds room, logs and reports too.
+Steps that run are left alone: the bound is there so that what they write, logs and reports find room.
 """
 
 from __future__ import annotations
