@@ -40,7 +40,7 @@ def executor() -> None:
 @click.argument("name", metavar="EXECUTOR")
 @options.remote
 def drain(session: options.Session, name: str) -> None:
-    """Let EXECUTOR (a name or a session) take nothing new; what runs goes on. Needs admin of the installation."""
+    """Let EXECUTOR (a name or a session) take nothing new; what runs goes on. Needs admin everywhere."""
     _ask(
         session,
         name,
@@ -53,7 +53,7 @@ def drain(session: options.Session, name: str) -> None:
 @click.argument("name", metavar="EXECUTOR")
 @options.remote
 def resume(session: options.Session, name: str) -> None:
-    """Let EXECUTOR, which was drained, take work again. Needs admin of the installation."""
+    """Let EXECUTOR, which was drained, take work again. Needs admin everywhere."""
     _ask(session, name, undo=True, done="{} is asked to take work again")
 
 

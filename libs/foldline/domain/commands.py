@@ -33,8 +33,9 @@ class ReceiveReport(Struct, frozen=True):
 
 
 class LoseAttempts(Struct, frozen=True):
-    """The executor session is gone: every attempt it held is lost. Those in `kept` are not: they have ended, and
-    the process that took its place has their reports.
+    """The executor session is gone: every attempt it held is lost, but for those in `kept`.
+
+    They have ended, and the process that took the session's place has their reports.
     """
 
     session: str

@@ -121,8 +121,9 @@ class Attempts:
         self.changed.set()
 
     async def _refuse(self, message: Message, error: FoldlineError) -> None:
-        """An order that cannot be read is parked. Where its attempt can be told, that fails: otherwise the order
-        would be sent again for ever. An executor of another version may be able to read it.
+        """Park an order that cannot be read, and have its attempt fail where that can be told.
+
+        Otherwise it would be sent again for ever. An executor of another version may be able to read it.
         """
         try:
             order = msgspec.json.decode(message.body, type=_Order)
