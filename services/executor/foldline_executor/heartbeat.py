@@ -95,12 +95,12 @@ class Heart:
             version=__version__,
         )
         try:
-            await self._bus.publish(subjects.HEARTBEAT, _bounded(heartbeat))
+            await self._bus.publish(subjects.HEARTBEAT, bounded(heartbeat))
         except FoldlineError as error:
             log.warning("heartbeat_not_sent", reason=error.reason, error=error.message)
 
 
-def _bounded(heartbeat: Heartbeat) -> bytes:
+def bounded(heartbeat: Heartbeat) -> bytes:
     """Any NATS must take it: an executor whose heartbeat is refused would be given up with all that it holds.
 
     Without claims a scheduler counts a slot and the usual processor for each attempt.

@@ -97,10 +97,8 @@ class Machine:
         try:
             if process.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "Z":
                 return False
-            texts = [
-                (process / name).read_bytes().decode(errors="replace") for name in ("cmdline", "environ")
-            ]
-            return any(ours in text for text in (*texts, str((process / "cwd").readlink())))
+            said = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            return ours in said.decode(errors="replace") or ours in str((process / "cwd").readlink())
         except OSError:
             return False  # it has ended meanwhile
 
@@ -188,7 +186,7 @@ async def machine(world: World, name: str = "ex", **settings: object) -> AsyncIt
         await one.kill()
 
 
-def step(name: str, *needs: str, function: str = "", retry: Retry = ONCE, **values: Any) -> Step:
+def step(name: str, *needs: str, function: str = "", **values: Any) -> Step:
     """A step that calls the function of its name (or another one) with these values."""
     return Step(
         name=name,
@@ -197,7 +195,7 @@ def step(name: str, *needs: str, function: str = "", retry: Retry = ONCE, **valu
         inputs={key: Binding(value=value) for key, value in values.items()},
         outputs=(Output(name="output"),),
         after=needs,
-        retry=retry,
+        retry=ONCE,
     )
 
 

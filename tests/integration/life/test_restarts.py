@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
-from tests.integration.life.kit import World, assert_clear, keys, machine, step
+from msgspec.structs import replace
+from tests.integration.executor.installation import Scheduler
+from tests.integration.life.kit import ENDS, World, assert_clear, keys, machine, step
 from tests.waiting import until
 
 from foldline.domain.errors import FoldlineError
@@ -56,20 +59,34 @@ async def test_a_rolling_restart_under_load_loses_nothing(world: World) -> None:
     """Three executors are restarted one after the other while sixty short steps run."""
     async with machine(world, "a") as a, machine(world, "b") as b, machine(world, "c") as c:
         await world.is_ready(a, b, c)
-        steps = [step(f"s{number}", function="long", seconds=0.2) for number in range(STEPS)]
+        steps = [step(f"s{number}", function="long", seconds=0.5) for number in range(STEPS)]
         run = await world.start(*steps)
         for one in (a, b, c):
             assert await one.terminate() == 0
             await one.start()
             await world.is_ready(one)
+        assert len(keys(await world.history(run), *ENDS)) < STEPS, "the load was over before the restarts"
         recorded = await world.finish(run)
 
     assert recorded[-1].type == "RunCompleted"
     assert_clear(recorded)
     assert keys(recorded, "AttemptFailed") == []
     assert len(keys(recorded, "AttemptStarted")) == STEPS
-    sessions = {one.session for one in (a, b, c)}
-    assert len(sessions) == 3
+    assert {a.session, b.session} <= set(sessions(recorded))
+
+
+async def test_work_that_was_given_before_the_drain_was_heard_is_carried_out(world: World) -> None:
+    async with machine(world) as one:
+        await world.is_ready(one)
+        scheduler = Scheduler(world.platform.bus)
+        await scheduler.listen()
+        ending = asyncio.create_task(one.terminate())
+        await until(lambda: any(beat.draining for beat in scheduler.beats), timeout=30)
+        work = replace(world.site.work("short"), environment="")
+        await scheduler.order(work)
+
+        assert await scheduler.value(work) == 1
+        assert await ending == 0
 
 
 async def test_an_upgrade_beside_the_old_one_takes_over(world: World, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
-"""An attempt that ended while its scheduler was away is delivered when that returns, whoever restarted meanwhile."""
+"""An attempt that ended while its scheduler was away is delivered when it returns, whoever restarted."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+from pathlib import Path
 
 import pytest
-from tests.integration.life.kit import Machine, World, assert_clear, keys, machine, step
+from tests.integration.life.kit import ENDS, Machine, World, assert_clear, keys, machine, step
+from tests.integration.scheduler.scripted import DONE, ScriptedExecutor
 from tests.servers import Running
 from tests.waiting import until
 
@@ -14,7 +16,7 @@ from foldline.bus import subjects
 from foldline.bus.port import Message
 from foldline.cli.stack.nats import EmbeddedNats
 from foldline.domain.run_events import RunCreated
-from foldline.domain.work import Heartbeat
+from foldline.domain.work import Claim, Heartbeat
 from foldline.wire import work as wire
 
 pytestmark = pytest.mark.timeout(180)
@@ -126,18 +128,62 @@ async def test_the_executor_left_in_good_order_meanwhile(world: World) -> None:
         await assert_delivered(world, run, one)
 
 
-async def test_nats_was_wiped_meanwhile(world: World, own_nats: Running[EmbeddedNats]) -> None:
+async def test_nats_was_wiped_meanwhile(
+    world: World, own_nats: Running[EmbeddedNats], tmp_path: Path
+) -> None:
     async with machine(world) as one:
         run = await started(world, one)
         await world.end()
         own_nats.kill()
         await world.until_spooled(one)
-        shutil.rmtree(own_nats.server.folder / "jetstream", ignore_errors=True)
+        for storage in (tmp_path / "nats").iterdir():
+            if storage.is_dir():
+                shutil.rmtree(storage)
         await asyncio.to_thread(own_nats.start)
 
         await world.begin()
 
         await assert_delivered(world, run, one)
+
+
+async def test_a_new_session_that_holds_the_end_keeps_its_attempt_from_being_lost(world: World) -> None:
+    """However often it says whom it replaces before the report is heard."""
+    bus = world.platform.bus
+    old = await ScriptedExecutor(bus, "old", answers=False).start()
+    run = await world.start(step("work", function="short"))
+    await until(lambda: bool(old.orders))
+    (order,) = old.orders
+    new = ScriptedExecutor(bus, "new", slots=0)
+    new.held = {order.key}
+    for _ in range(3):
+        await new.beat(replaces="old", claims=(Claim(),))
+    await until(lambda: list(world.states()) == ["new"])
+    await world.driving.listener.check_silence()
+
+    await old.report(order, "succeeded", outputs={"output": DONE})
+    recorded = await world.finish(run)
+
+    assert keys(recorded, *ENDS) == [("work", 1)]
+    assert recorded[-1].type == "RunCompleted"
+    assert new.stops == []
+
+
+async def test_a_session_that_leaves_holding_an_end_keeps_it_for_the_silence_time(world: World) -> None:
+    bus = world.platform.bus
+    old = await ScriptedExecutor(bus, "old", answers=False).start()
+    run = await world.start(step("work", function="short"))
+    await until(lambda: bool(old.orders))
+    (order,) = old.orders
+    old.held = {order.key}
+    await old.beat(leaving=True, draining=True, claims=(Claim(),))
+    await until(lambda: world.states() == {"old": "leaving"})
+    new = ScriptedExecutor(bus, "new", slots=0)
+    new.held = {order.key}
+    await new.beat(replaces="old", claims=(Claim(),))
+
+    await old.report(order, "succeeded", outputs={"output": DONE})
+
+    assert keys(await world.finish(run), *ENDS) == [("work", 1)]
 
 
 async def test_what_nobody_delivers_is_lost_in_the_end(world: World) -> None:
