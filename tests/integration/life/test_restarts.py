@@ -78,6 +78,7 @@ async def test_a_rolling_restart_under_load_loses_nothing(world: World) -> None:
 async def test_work_that_was_given_before_the_drain_was_heard_is_carried_out(world: World) -> None:
     async with machine(world) as one:
         await world.is_ready(one)
+        await world.end()  # it would stop what it does not know
         scheduler = Scheduler(world.platform.bus)
         await scheduler.listen()
         ending = asyncio.create_task(one.terminate())
