@@ -10,7 +10,6 @@ import msgspec
 import structlog
 from msgspec import UNSET
 
-from foldline import __version__
 from foldline.artifacts.port import ArtifactError
 from foldline.bus.port import Message, Poison
 from foldline.domain.artifacts import Artifact
@@ -26,6 +25,7 @@ from foldline_executor import metrics
 from foldline_executor.logs import AttemptLog
 from foldline_executor.process import Runner
 from foldline_executor.reports import Reports
+from foldline_executor.settings import VERSION
 
 START_REPORT_SECONDS = 0.025
 """Attempts that end sooner are not reported as started by themselves."""
@@ -132,7 +132,7 @@ class Attempts:
         if order.key in self._known:
             return
         self._known.add(order.key)
-        text = f"the executor (version {__version__}) cannot read the work order: {error.message}"
+        text = f"the executor (version {VERSION}) cannot read the work order: {error.message}"
         failure = Failure(kind="infrastructure", reason="ORDER_UNREADABLE", message=text)
         report = Report(key=order.key, session=self._session, kind="failed", failure=failure)
         await self._reports.send(report, order.partition)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from foldline import __version__
 from foldline.bus import subjects
 from foldline.bus.port import Bus, Message
 from foldline.chassis import loops
@@ -18,7 +17,7 @@ from foldline.domain.work import Drain, Heartbeat
 from foldline.wire import work
 from foldline_executor.attempts import Attempts
 from foldline_executor.home import Home
-from foldline_executor.settings import Settings
+from foldline_executor.settings import VERSION, Settings
 
 BEAT_SECONDS = 1.0
 SHORTEST_PAUSE_SECONDS = 0.1
@@ -92,7 +91,7 @@ class Heart:
             flavors=self._settings.flavor_names,
             labels=self._settings.label_values,
             closed=self._closed(),
-            version=__version__,
+            version=VERSION,
         )
         try:
             await self._bus.publish(subjects.HEARTBEAT, bounded(heartbeat))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import psutil
 from foldline.chassis import settings
 from foldline.chassis.amounts import ByteAmount
 from foldline.chassis.settings import Secret
+
+VERSION = importlib.metadata.version("foldline")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
