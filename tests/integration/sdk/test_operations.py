@@ -45,6 +45,11 @@ def services(heard: Heard) -> tuple[Any, Any]:
     replies["ExplainWaiting"] = commands.ExplainWaitingResponse(
         steps=[commands.WaitingStep(run_id=RUN, step="train", reason="NO_EXECUTOR", message="none is there")]
     )
+    replies["ListExecutors"] = commands.ListExecutorsResponse(
+        executors=[
+            commands.Executor(name="ex", session="s", state="closed", reason="has 5 MiB free", slots=4)
+        ]
+    )
     asked: dict[str, Message] = {
         "ListTodos": pb.ListTodosResponse(todos=[pb.Todo(run_id=RUN, step="release", kind="approve")]),
         "ListRuns": pb.ListRunsResponse(runs=[pb.Run(run_id=f"{RUN}.each.1.0")]),
