@@ -131,10 +131,10 @@ def test_executors_that_take_no_work_are_named_with_their_reason() -> None:
 
     reason = explain({one.demand: [one]}, [], {}, {}, [one], closed)[one]
 
-    assert (reason.reason, reason.message) == (
-        "NO_EXECUTOR",
+    assert reason.reason == "NO_EXECUTOR"
+    assert reason.message == (
         "no executor in pool default of region local takes work now: a is draining; "
-        "b has 5 MiB free on the disk of /var",
+        "b has 5 MiB free on the disk of /var"
     )
 
 
