@@ -72,7 +72,7 @@ async def serve(settings: Settings, life: Lifecycle, *, store: ArtifactStore, bu
         guard = DiskGuard(
             _disks(settings, place),
             int(settings.disk_free),
-            clean=partial(shelf.trim, place.artifacts, 0),
+            clean=partial(_clean, attempts, place.artifacts),
             changed=attempts.changed,
         )
         await guard.look()
@@ -136,6 +136,12 @@ async def _work(
     await heart.beat(leaving=True)
     for subscription in subscriptions:
         await subscription.close()
+
+
+def _clean(attempts: Attempts, fetched: Path) -> None:
+    """Inputs can be fetched again; not under the eyes of a step, which may open a file late."""
+    if not attempts.busy:
+        shelf.trim(fetched, 0)
 
 
 def _disks(settings: Settings, place: home.Home) -> list[Path]:
