@@ -193,10 +193,10 @@ async def test_what_nobody_delivers_is_lost_in_the_end(world: World) -> None:
         await world.end()
         await world.until_spooled(one)
         await one.kill()
-        await world.begin(silence=1.0)
+        await world.begin(silence=3.0)
         async with machine(world, "other"):
             recorded = await world.finish(run)
 
     assert recorded[-1].type == "RunCompleted"
     assert_clear(recorded)
-    assert keys(recorded, "AttemptFailed") == [("work", 1)]
+    assert keys(recorded, "AttemptFailed")[0] == ("work", 1)
