@@ -116,6 +116,8 @@ RULES: Mapping[str, Rule] = {
         FireTrigger="start",
         ReceiveEvent="deliver",
     ),
+    **_rules("foldline.api.scheduler.v1.SchedulerService", "any", ListExecutors="read"),
+    **_rules("foldline.api.scheduler.v1.SchedulerService", "installation", DrainExecutor="installation"),
     **_rules(
         "foldline.api.recorder.v1.RecorderService",
         "workspace",

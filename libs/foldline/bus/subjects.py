@@ -2,6 +2,7 @@
 
 plain   foldline.work.<session>                   Work for one executor session
 plain   foldline.stop.<session>                   StopAttempt
+plain   foldline.drain.<session>                  Drain
 plain   foldline.ack.<session>                    ReportAck
 plain   foldline.report.<partition>               Report, to the scheduler that owns the partition
 plain   foldline.poke.<partition>                 a run of the partition changed: reload it (body: run id)
@@ -26,6 +27,10 @@ def work(session: str) -> str:
 
 def stop(session: str) -> str:
     return f"foldline.stop.{session}"
+
+
+def drain(session: str) -> str:
+    return f"foldline.drain.{session}"
 
 
 def ack(session: str) -> str:

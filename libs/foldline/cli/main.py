@@ -47,6 +47,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "logs": ("foldline.cli.logs:logs", "Show what a step wrote."),
     "metrics": ("foldline.cli.metrics:metrics", "Show the numbers that steps recorded."),
     "artifact": ("foldline.cli.records:artifact", "Fetch what a step produced."),
+    "executors": ("foldline.cli.executors:executors", "List the executors: what they have and hold."),
+    "executor": ("foldline.cli.executors:executor", "Drain an executor, or let it take work again."),
     "workspace": ("foldline.cli.access:workspace", "Create and list workspaces."),
     "token": ("foldline.cli.access:token", "Create tokens."),
     "parked": ("foldline.cli.access:parked", "List messages that nobody could handle."),

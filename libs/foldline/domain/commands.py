@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from foldline.domain.relations import Reuse
 from foldline.domain.run_events import ChildEnded, RunCreated
 from foldline.domain.spec import Json
-from foldline.domain.work import Report
+from foldline.domain.work import AttemptKey, Report
 
 
 class CreateRun(Struct, frozen=True):
@@ -33,10 +33,14 @@ class ReceiveReport(Struct, frozen=True):
 
 
 class LoseAttempts(Struct, frozen=True):
-    """The executor session is gone: every attempt it held is lost."""
+    """The executor session is gone: every attempt it held is lost, but for those in `kept`.
+
+    They have ended, and the process that took the session's place has their reports.
+    """
 
     session: str
     jitter: float = 0.5
+    kept: frozenset[AttemptKey] = frozenset()
 
 
 class FireTimers(Struct, frozen=True):

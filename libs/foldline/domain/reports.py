@@ -15,7 +15,7 @@ from foldline.domain.errors import Kind
 from foldline.domain.failures import INFRASTRUCTURE_KINDS, Failure
 from foldline.domain.run import AttemptState, RunState, StepState
 from foldline.domain.settle import after, finish
-from foldline.domain.work import Report
+from foldline.domain.work import AttemptKey, Report
 
 # -- of attempts -----------------------------------------------------------------------------------
 
@@ -51,10 +51,13 @@ def receive(decision: Decision, command: ReceiveReport) -> None:
 
 
 def lose(decision: Decision, command: LoseAttempts) -> None:
+    run_id = decision.state.created.run_id
     held = [
         step
         for step in decision.state.steps
-        if step.is_active and step.attempts[-1].executor == command.session
+        if step.is_active
+        and step.attempts[-1].executor == command.session
+        and AttemptKey(run_id=run_id, step=step.name, attempt=len(step.attempts)) not in command.kept
     ]
     for step in held:
         failure = Failure(

@@ -101,6 +101,12 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     claims: tuple[Claim, ...] = ()
     backends: tuple[str, ...] = ()
+    closed: str = ""
+    version: str = ""
+
+
+class Drain(Message, frozen=True, kw_only=True):
+    undo: bool = False
 
 
 class LogEntry(Message, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from foldline.domain.failures import Failure
 from foldline.domain.work import AttemptKey, Report, Work
 from foldline.execution.inputs import Inputs
 from foldline.execution.notes import NOTE, Notes
+from foldline.runtime.failures import is_disk_full
 from foldline.runtime.jobs import DEFAULT_GRACE_SECONDS, Facts, Job, Line, Outcome, Product
 from foldline.runtime.launcher import Launcher, OnLines, OnStarted
 
@@ -183,8 +184,13 @@ def trouble(error: ArtifactError | FoldlineError | OSError) -> Failure:
             return Failure(kind="invalid", reason=error.reason, message=error.message)
         case FoldlineError():
             return Failure(kind="infrastructure", reason=error.reason, message=error.message)
+        case ArtifactError() if is_disk_full(error.__cause__):
+            return Failure(kind="infrastructure", reason="DISK_FULL", message=str(error))
         case ArtifactError():
             return Failure(kind="infrastructure", reason="STORE_FAILED", message=str(error))
+        case OSError() if is_disk_full(error):
+            message = f"the disk of the executor's machine is full: {error}"
+            return Failure(kind="infrastructure", reason="DISK_FULL", message=message)
         case OSError():
             message = f"the executor's machine failed: {error}"
             return Failure(kind="infrastructure", reason="DISK_FAILED", message=message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +21,21 @@ class StepError(Exception):
         self.failure = StepFailure(kind=kind, reason=reason, message=message)
 
 
+def is_disk_full(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def raised(error: BaseException, *, during: str = "") -> StepFailure:
     """The failure of a step whose function raised `error`."""
+    if is_disk_full(error) or is_disk_full(error.__cause__):
+        sentence = _sentence(error, during)
+        return StepFailure(
+            kind="infrastructure",
+            reason="DISK_FULL",
+            message=_cut(f"the disk of the executor's machine was full while the step ran: {sentence}"),
+            error_class=class_name(error),
+            traceback=trace(error),
+        )
     return StepFailure(
         kind="user",
         reason="STEP_RAISED",

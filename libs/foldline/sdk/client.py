@@ -18,6 +18,7 @@ from foldline.sdk.access import Workspaces
 from foldline.sdk.answers import Waits
 from foldline.sdk.catalog import Gallery, Workflows
 from foldline.sdk.context import DEFAULT_WORKSPACE, Connection
+from foldline.sdk.executors import Executors
 from foldline.sdk.operations import Operations
 from foldline.sdk.runs import Records, Runs
 from foldline.sdk.starters import Schedules, Triggers
@@ -34,6 +35,7 @@ class Client:
     records: Records
     schedules: Schedules
     triggers: Triggers
+    executors: Executors
     workspaces: Workspaces
 
     def __init__(self, address: str, token: str, *, workspace: str = DEFAULT_WORKSPACE) -> None:
@@ -56,6 +58,7 @@ class Client:
         self.records = Records(channel, self.workspace)
         self.schedules = Schedules(channel, self.workspace)
         self.triggers = Triggers(channel, self.workspace)
+        self.executors = Executors(channel)
         self.workspaces = Workspaces(channel)
         return self
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 
 from foldline.access.interceptor import AccessInterceptor
 from foldline.api.executor.v1.executor_service_pb2_grpc import add_ExecutorServiceServicer_to_server
@@ -18,8 +19,9 @@ from foldline.chassis.lifecycle import Lifecycle
 from foldline.runtime import kernel
 from foldline.runtime.launcher import Launcher
 from foldline.wire import failures
-from foldline_executor import home, metrics
+from foldline_executor import disk, home, metrics
 from foldline_executor.attempts import Attempts
+from foldline_executor.disk import DiskGuard
 from foldline_executor.heartbeat import Heart
 from foldline_executor.logs import AttemptLog
 from foldline_executor.places import Bounds, Places
@@ -33,6 +35,8 @@ KEEP_LOGS_SECONDS = 1.0
 OLD_REPORTS_SECONDS = 2.0
 LAST_ACKS_SECONDS = 3.0
 COLLECT_SECONDS = 3600.0
+SETTLE_SECONDS = 1.0
+"""A scheduler that has not heard yet that this one drains may still give it work; that is carried out."""
 
 
 async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
@@ -73,7 +77,14 @@ async def serve(settings: Settings, life: Lifecycle, *, store: ArtifactStore, bu
             ),
             tasks=tasks,
         )
-        heart = Heart(settings, place, attempts, bus)
+        guard = DiskGuard(
+            _disks(settings, place),
+            int(settings.disk_free),
+            clean=places.clear,
+            changed=attempts.changed,
+        )
+        await guard.look()
+        heart = Heart(settings, place, attempts, bus, closed=lambda: guard.problem or reports.problem)
         await opened.enter_async_context(
             rpc.serve(
                 settings.listen,
@@ -92,7 +103,7 @@ async def serve(settings: Settings, life: Lifecycle, *, store: ArtifactStore, bu
         await opened.enter_async_context(admin.serve(settings.admin, life))
         life.checks.add("artifacts", store.check)
         metrics.SLOTS.set(settings.slot_count)
-        await _work(settings, life, bus, tasks, place, reports, attempts, heart)
+        await _work(settings, life, bus, tasks, place, reports, attempts, heart, guard)
 
 
 def _bounds(settings: Settings) -> Bounds:
@@ -112,6 +123,7 @@ async def _work(
     reports: Reports,
     attempts: Attempts,
     heart: Heart,
+    guard: DiskGuard,
 ) -> None:
     """From the first subscription to the last heartbeat."""
     ended = asyncio.Event()
@@ -121,9 +133,11 @@ async def _work(
     ]
     subscriptions.append(await bus.subscribe(subjects.work(place.session), attempts.on_work))
     subscriptions.append(await bus.subscribe(subjects.stop(place.session), attempts.on_stop))
+    subscriptions.append(await bus.subscribe(subjects.drain(place.session), heart.on_drain))
     bus.on_reconnect(reports.repeat_all)
     tasks.create_task(loops.every(REPEAT_SECONDS / 2, reports.repeat, name="reports", until=ended))
     tasks.create_task(loops.every(KEEP_LOGS_SECONDS, attempts.keep_logs, name="logs", until=ended))
+    tasks.create_task(loops.every(disk.LOOK_SECONDS, guard.look, name="disk", until=ended))
     # What the process before this one finished must be heard before it is declared dead.
     await reports.repeat_all()
     await reports.wait_empty(OLD_REPORTS_SECONDS)
@@ -131,9 +145,16 @@ async def _work(
     life.ready.set()
     await life.stop.wait()
     heart.drain()
+    await heart.settle(min(SETTLE_SECONDS, settings.drain_seconds))
     await attempts.leave(settings.drain_seconds)
     await reports.wait_empty(LAST_ACKS_SECONDS)
     ended.set()
     await heart.beat(leaving=True)
     for subscription in subscriptions:
         await subscription.close()
+
+
+def _disks(settings: Settings, place: home.Home) -> list[Path]:
+    """Where steps write, and where their outputs go when that is a folder."""
+    store = [] if "://" in settings.artifacts else [Path(settings.artifacts).expanduser()]
+    return [place.root, *store]

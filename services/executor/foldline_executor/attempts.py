@@ -11,8 +11,9 @@ import structlog
 from msgspec import UNSET
 
 from foldline.artifacts.port import ArtifactError
-from foldline.bus.port import Message
+from foldline.bus.port import Message, Poison
 from foldline.domain.artifacts import Artifact
+from foldline.domain.errors import FoldlineError
 from foldline.domain.failures import Failure
 from foldline.domain.work import AttemptKey, Claim, Report, StopAttempt, Work
 from foldline.execution import carrier
@@ -24,6 +25,7 @@ from foldline_executor import metrics
 from foldline_executor.logs import AttemptLog
 from foldline_executor.process import Runner
 from foldline_executor.reports import Reports
+from foldline_executor.settings import VERSION
 
 START_REPORT_SECONDS = 0.025
 """Attempts that end sooner are not reported as started by themselves."""
@@ -40,6 +42,13 @@ _LEFT = Failure(
 _BUG = Failure(
     kind="infrastructure", reason="EXECUTOR_FAULT", message="the executor itself failed; its log says how"
 )
+
+
+class _Order(msgspec.Struct, frozen=True):
+    """So much of a work order tells whose it is."""
+
+    key: AttemptKey
+    partition: int = 0
 
 
 class _Live:
@@ -96,7 +105,11 @@ class Attempts:
 
     async def on_work(self, message: Message) -> None:
         """Handler of Work. An attempt that this session knows already is not started again."""
-        work = wire.decode(Work, message.body)
+        try:
+            work = wire.decode(Work, message.body)
+        except FoldlineError as error:
+            await self._refuse(message, error)
+            return
         if work.key in self._known:
             log.debug("work_known_already", key=str(work.key))
             return
@@ -106,6 +119,24 @@ class Attempts:
             live.verdict = _LEFT
         live.task = self._tasks.create_task(self._carry_out(live), name=f"attempt {work.key}")
         self.changed.set()
+
+    async def _refuse(self, message: Message, error: FoldlineError) -> None:
+        """Park an order that cannot be read, and have its attempt fail where that can be told.
+
+        Otherwise it would be sent again for ever. An executor of another version may be able to read it.
+        """
+        try:
+            order = msgspec.json.decode(message.body, type=_Order)
+        except msgspec.MsgspecError:
+            raise Poison(error.message) from error
+        if order.key in self._known:
+            return
+        self._known.add(order.key)
+        text = f"the executor (version {VERSION}) cannot read the work order: {error.message}"
+        failure = Failure(kind="infrastructure", reason="ORDER_UNREADABLE", message=text)
+        report = Report(key=order.key, session=self._session, kind="failed", failure=failure)
+        await self._reports.send(report, order.partition)
+        raise Poison(error.message) from error
 
     async def on_stop(self, message: Message) -> None:
         """Handler of StopAttempt."""
@@ -122,18 +153,21 @@ class Attempts:
                 log.warning("log_not_kept", key=str(live.work.key), error=str(error))
 
     async def leave(self, patience: float) -> None:
-        """Take nothing new; let what runs go on for a while, then stop it."""
+        """Let what runs, and what still arrives, go on for a while; then stop it and take nothing new."""
+        is_idle = await self._wait_idle(patience)
         self._is_leaving = True
-        if await self._wait_idle(patience):
+        if is_idle:
             return
         for live in list(self._live.values()):
             self._stop(live, _LEFT, 0.0)
         await self._wait_idle(max(10.0, patience))
 
     async def _wait_idle(self, seconds: float) -> bool:
-        tasks = {live.task for live in self._live.values() if live.task is not None}
-        if tasks:
-            await asyncio.wait(tasks, timeout=seconds)
+        end = time.monotonic() + seconds
+        while (tasks := {live.task for live in self._live.values() if live.task is not None}) and (
+            rest := end - time.monotonic()
+        ) > 0:
+            await asyncio.wait(tasks, timeout=rest)
         return not self._live
 
     def _stop(self, live: _Live, verdict: Failure, grace_seconds: float, *, forced: bool = False) -> None:

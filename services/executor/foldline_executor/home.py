@@ -66,7 +66,7 @@ def _clear(home: Home) -> None:
     shutil.rmtree(home.work, ignore_errors=True)
     home.work.mkdir()
     Environments(home.environments).sweep()
-    for folder in (home.bundles, home.artifacts):
+    for folder in (home.bundles, home.artifacts, home.spool):
         for partial in folder.glob("*.partial*"):
             if partial.is_dir():
                 shutil.rmtree(partial, ignore_errors=True)

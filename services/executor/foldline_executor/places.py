@@ -78,6 +78,10 @@ class Places:
         await self._trim_bundles()
         await self._trim_artifacts()
 
+    def clear(self) -> None:
+        """Remove all fetched inputs that no attempt holds, for want of room. Blocks: call it in a thread."""
+        self._artifacts.trim_bytes(0)
+
     async def close(self) -> None:
         """End what is under way."""
         await self._once.close()

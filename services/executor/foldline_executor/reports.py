@@ -16,12 +16,15 @@ from foldline.bus import subjects
 from foldline.bus.port import Bus, Message
 from foldline.chassis.clock import new_id
 from foldline.domain.errors import FoldlineError
+from foldline.domain.failures import Failure
 from foldline.domain.work import AttemptKey, Report, ReportAck
 from foldline.wire import work
 from foldline_executor import metrics
 
 REPEAT_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 10.0
+MOST_ENDED = 1000
+"""With more ended attempts that nobody has recorded no new work is taken: heartbeats name all of them."""
 
 log = structlog.get_logger()
 
@@ -64,6 +67,12 @@ class Reports:
     def ended(self) -> list[AttemptKey]:
         """Attempts that have ended, and whose report nobody has acknowledged."""
         return [key for key, one in self._pending.items() if one.file is not None]
+
+    @property
+    def problem(self) -> str:
+        """Why no new work should be taken; a clause that follows the executor's name, or empty."""
+        count = len(self.ended)
+        return "" if count < MOST_ENDED else f"waits until {count} ended attempts of it are recorded"
 
     async def send(self, report: Report, partition: int) -> None:
         """Report; from now on it is repeated. A report of an end is on disk before it is sent."""
@@ -125,7 +134,30 @@ class Reports:
         try:
             await self._bus.publish(subject, work.encode(pending.spooled.report))
         except FoldlineError as error:
-            log.debug("report_not_sent", key=str(pending.spooled.report.key), error=error.message)
+            if error.reason == "MESSAGE_TOO_LARGE":
+                await self._give_up(pending, error)
+            else:
+                log.debug("report_not_sent", key=str(pending.spooled.report.key), error=error.message)
+
+    async def _give_up(self, pending: Pending, error: FoldlineError) -> None:
+        """A report that no bus takes would be repeated for ever, and its step would never end."""
+        report = pending.spooled.report
+        log.error("report_too_large", key=str(report.key), error=error.message)
+        if report.kind not in _ENDS or self._pending.get(report.key) is not pending:
+            return
+        message = f"the attempt {report.kind}, but what it has to report is too much for one message: "
+        refused = Report(
+            key=report.key,
+            session=report.session,
+            kind="failed",
+            failure=Failure(kind="invalid", reason="REPORT_TOO_LARGE", message=message + error.message),
+            seconds=report.seconds,
+            max_rss_bytes=report.max_rss_bytes,
+            log_lines=report.log_lines,
+        )
+        await self.send(refused, pending.spooled.partition)
+        if pending.file is not None:
+            pending.file.unlink(missing_ok=True)
 
     def _keep(self, key: AttemptKey, spooled: Spooled, file: Path | None) -> Pending:
         pending = Pending(spooled, file, asyncio.get_running_loop().time())

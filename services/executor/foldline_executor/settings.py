@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from foldline.chassis import settings
 from foldline.chassis.amounts import ByteAmount
 from foldline.chassis.settings import Secret
 from foldline.execution import cuts
+
+VERSION = importlib.metadata.version("foldline")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_bundles: int = 200  # unpacked ones, likewise
     keep_artifacts: ByteAmount = ByteAmount(20 * 1024**3)  # inputs fetched from a remote store, together
     drain_seconds: float = 10.0  # how long attempts may go on after SIGTERM before they are stopped
+    disk_free: ByteAmount = ByteAmount(1024**3)  # with less free space no new work is taken; 0 means any
     store_patience_seconds: float = 30.0  # how long logs wait for a store that is away
     log_lines: int = cuts.DEFAULT_LINES  # of one attempt; of what follows only the last lines are kept
     log_bytes: ByteAmount = ByteAmount(cuts.DEFAULT_BYTES)  # the same for the bytes of its text

@@ -27,6 +27,7 @@ from foldline_scheduler.queue import Queue
 from foldline_scheduler.recalls import Recalls
 from foldline_scheduler.releases import Releases
 from foldline_scheduler.reuse import ReuseTable
+from foldline_scheduler.roster import Roster
 from foldline_scheduler.sizes import Flavors
 
 
@@ -50,7 +51,9 @@ class Engine(NamedTuple):
     def handlers(self, base: Base, registry: grpc.aio.Channel) -> Handlers:
         """The use cases, for a gRPC edge."""
         releases = Releases(registry)
-        return Handlers(self.owner, base.bus, releases, Forks(releases, self.lineages), base.clock)
+        forks = Forks(releases, self.lineages)
+        roster = Roster(self.owner.executors, base.bus, time.monotonic)
+        return Handlers(self.owner, base.bus, releases, forks, base.clock, roster)
 
 
 def assemble(

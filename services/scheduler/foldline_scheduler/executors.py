@@ -40,7 +40,7 @@ class Session:
 
     @property
     def is_open(self) -> bool:
-        return not (self.heartbeat.draining or self.heartbeat.leaving)
+        return not (self.heartbeat.draining or self.heartbeat.leaving or self.heartbeat.closed)
 
     @property
     def total(self) -> Size:
@@ -115,6 +115,23 @@ class Executors:
     def silent(self, before: float) -> list[str]:
         """Sessions last heard of before that time."""
         return [name for name, session in self._sessions.items() if session.heard_at < before]
+
+    @property
+    def sessions(self) -> list[Session]:
+        return list(self._sessions.values())
+
+    def held(self) -> set[AttemptKey]:
+        """Every attempt that some session holds, be it only to report its end for the one before it."""
+        return {key for session in self._sessions.values() for key in session.heartbeat.held}
+
+    def closed(self, region: str, pool: str) -> list[str]:
+        """Who is there and takes no work, with the reason: one clause each, by name."""
+        found = [one for one in self._sessions.values() if one.place == (region, pool) and not one.is_open]
+        return sorted(
+            f"{one.heartbeat.name} {one.heartbeat.closed or 'is draining'}"
+            for one in found
+            if not one.heartbeat.leaving
+        )
 
     def is_here(self, session: str) -> bool:
         return session in self._sessions

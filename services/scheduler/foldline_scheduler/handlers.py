@@ -27,11 +27,15 @@ from foldline_scheduler.forks import Forks
 from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import partition_of
 from foldline_scheduler.releases import Releases
+from foldline_scheduler.roster import Roster
 from foldline_scheduler.streams import mint_run_id
 
 
 class Handlers:
-    def __init__(self, owner: Owner, bus: Bus, releases: Releases, forks: Forks, clock: Clock) -> None:
+    def __init__(
+        self, owner: Owner, bus: Bus, releases: Releases, forks: Forks, clock: Clock, roster: Roster
+    ) -> None:
+        self.roster = roster
         self._owner = owner
         self._bus = bus
         self._releases = releases

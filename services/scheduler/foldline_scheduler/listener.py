@@ -107,7 +107,10 @@ class Listener:
         if beat.replaces:
             self._lose(beat.replaces)
         if beat.leaving:
-            self._owner.executors.forget(beat.session)
+            # What it has finished and could not tell is told by the next process of the same home; that may
+            # take as long as the silence time-out to come.
+            if not beat.held:
+                self._owner.executors.forget(beat.session)
             self._lose(beat.session)
             return
         await self._reconcile(beat, now)
@@ -133,8 +136,14 @@ class Listener:
         metrics.SESSIONS.set(len(executors))
 
     def _lose(self, session: str) -> None:
-        for run in {run.run_id: run for run, step in self._owner.active(session)}.values():
-            self._owner.post(run, Posted(LoseAttempts(session, random.random()), run.own_meta(), None))  # noqa: S311
+        """All that it had, but for what has ended there and another process is about to report."""
+        active = [(run, key_of(run, step)) for run, step in self._owner.active(session)]
+        if not active:
+            return
+        kept = self._owner.executors.held() & {key for _, key in active}
+        for run in {run.run_id: run for run, key in active if key not in kept}.values():
+            command = LoseAttempts(session, random.random(), frozenset(kept))  # noqa: S311
+            self._owner.post(run, Posted(command, run.own_meta(), None))
 
     async def _reconcile(self, beat: Heartbeat, now: float) -> None:
         """A session that was silent and given up comes back like this: what it still runs was lost."""
@@ -150,7 +159,8 @@ class Listener:
                     await self._orders.dispatch(run, step.name, now)
             elif state.status == "stopping" or step.status == "stopping":
                 await self._orders.stop(run, StopAttempt(step.name, key.attempt, beat.session, state.forced))
-        for key in held - current:
+        ended = {key for key, claim in zip(beat.held, beat.claims, strict=False) if not claim.workspace}
+        for key in held - current - ended:
             if self._owner.owns(key.run_id) and not await self._is_current(key, beat.session):
                 await self._orders.stop_stray(key, beat.session)
 

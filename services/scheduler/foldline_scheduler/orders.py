@@ -11,8 +11,9 @@ from foldline.chassis import logs
 from foldline.domain.assignments import work_for
 from foldline.domain.effects import StopAttempt as StopEffect
 from foldline.domain.errors import FoldlineError
+from foldline.domain.failures import Failure
 from foldline.domain.run import StepState
-from foldline.domain.work import AttemptKey, Message, Report, ReportAck, StopAttempt
+from foldline.domain.work import AttemptKey, Message, Report, ReportAck, StopAttempt, Work
 from foldline.wire import work as wire
 from foldline_scheduler import metrics
 from foldline_scheduler.partitions import partition_of
@@ -33,7 +34,21 @@ class Orders:
         work = work_for(run.state, step, partition_of(run.run_id))
         run.sent_at[work.key] = now
         metrics.DISPATCHED.inc()
-        await self.send(subjects.work(run.state.step(step).attempts[-1].executor), work)
+        session = run.state.step(step).attempts[-1].executor
+        try:
+            await self._bus.publish(subjects.work(session), wire.encode(work))
+        except FoldlineError as error:
+            if error.reason == "MESSAGE_TOO_LARGE":
+                await self._refuse(work, session, error)
+            else:
+                log.warning("message_not_sent", subject=subjects.work(session), reason=error.reason)
+
+    async def _refuse(self, work: Work, session: str, error: FoldlineError) -> None:
+        """No executor will ever get this order: the attempt fails, as if its executor had said so."""
+        message = f"what the step is given is too much for one work order: {error.message}"
+        failure = Failure(kind="invalid", reason="ORDER_TOO_LARGE", message=message)
+        report = Report(key=work.key, session=session, kind="failed", failure=failure)
+        await self.send(subjects.report(work.partition), report)
 
     async def stop(self, run: OwnedRun, effect: StopEffect) -> None:
         assert run.state is not None

@@ -155,9 +155,13 @@ def explain(
     usage: Usage,
     weights: Mapping[str, float],
     asked: Iterable[Wanted],
+    closed: Sequence[str] = (),
 ) -> dict[Wanted, Reason]:
-    """Why each of `asked` waits, after everything was handed out; `waiting` are all who wait at the place."""
-    obstacles = {demand: obstacle(demand, candidates, usage) for demand in waiting}
+    """Why each of `asked` waits, after everything was handed out; `waiting` are all who wait at the place.
+
+    `closed` says why other executors of the place take no work.
+    """
+    obstacles = {demand: obstacle(demand, candidates, usage, closed) for demand in waiting}
     found: dict[Wanted, Reason] = {}
     left: set[Wanted] = set()
     for one in asked:
@@ -174,9 +178,13 @@ def explain(
     return found
 
 
-def obstacle(demand: Demand, candidates: Sequence[Candidate], usage: Usage) -> Reason | None:
+def obstacle(
+    demand: Demand, candidates: Sequence[Candidate], usage: Usage, closed: Sequence[str] = ()
+) -> Reason | None:
     """What is in the way of all attempts with this demand, whoever else waits; None when nothing is."""
     where = f"pool {demand.pool} of region {demand.region}"
+    if not candidates and closed:
+        return Reason(reasons.NO_EXECUTOR, f"no executor in {where} takes work now: {'; '.join(closed)}")
     if not candidates:
         return Reason(reasons.NO_EXECUTOR, f"no executor in {where}")
     takers = [one for one in candidates if one.takes(demand.flavor)]

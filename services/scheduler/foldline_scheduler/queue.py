@@ -169,7 +169,10 @@ class Queue:
                 asked.setdefault(wanted.demand.place, []).append(run.waiting.get(one.step, wanted))
         for place, some in asked.items():
             candidates, usage = self._executors.candidates(*place), self._executors.usage
-            why = policy.explain(self._waiting_at(place, some), candidates, usage, self._weights, some)
+            closed = self._executors.closed(*place)
+            why = policy.explain(
+                self._waiting_at(place, some), candidates, usage, self._weights, some, closed
+            )
             found |= {wanted.key.step: reason for wanted, reason in why.items()}
         return found
 

@@ -91,6 +91,17 @@ class SchedulerServicer(SchedulerServiceServicer):
         found = await self._handlers.explain_waiting(request)
         return pb.ExplainWaitingResponse(steps=[messages.to_message(one, pb.WaitingStep) for one in found])
 
+    async def ListExecutors(
+        self, request: pb.ListExecutorsRequest, context: Context
+    ) -> pb.ListExecutorsResponse:
+        return pb.ListExecutorsResponse(executors=self._handlers.roster.everyone())
+
+    async def DrainExecutor(
+        self, request: pb.DrainExecutorRequest, context: Context
+    ) -> pb.DrainExecutorResponse:
+        asked = await self._handlers.roster.drain(request.executor, undo=request.undo)
+        return pb.DrainExecutorResponse(sessions=asked)
+
     async def _do(self, request: Any, command: Command) -> None:
         await self._handlers.command(request.workspace, request.run_id, command)
 

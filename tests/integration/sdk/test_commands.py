@@ -121,6 +121,9 @@ async def test_a_part_of_a_workflow_is_started() -> None:
     [
         (["fork", RUN, "--plan"], "train  run          input rows is 20 instead of 10"),
         (["why-waiting", RUN], "NO_EXECUTOR"),
+        (["executors"], "ex is closed: has 5 MiB free"),
+        (["executor", "drain", "ex"], "ex is asked to drain"),
+        (["executor", "resume", "ex"], "ex is asked to take work again"),
         (["todos"], f"foldline answer {RUN} release --yes"),
         (["runs", "--children-of", RUN], f"{RUN}.each.1.0"),
         (["show", RUN], f"form waits for you: foldline answer {RUN} form --set text=VALUE"),

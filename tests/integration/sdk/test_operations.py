@@ -45,6 +45,11 @@ def services(heard: Heard) -> tuple[Any, Any]:
     replies["ExplainWaiting"] = commands.ExplainWaitingResponse(
         steps=[commands.WaitingStep(run_id=RUN, step="train", reason="NO_EXECUTOR", message="none is there")]
     )
+    replies["ListExecutors"] = commands.ListExecutorsResponse(
+        executors=[
+            commands.Executor(name="ex", session="s", state="closed", reason="has 5 MiB free", slots=4)
+        ]
+    )
     asked: dict[str, Message] = {
         "ListTodos": pb.ListTodosResponse(todos=[pb.Todo(run_id=RUN, step="release", kind="approve")]),
         "ListRuns": pb.ListRunsResponse(runs=[pb.Run(run_id=f"{RUN}.each.1.0")]),
@@ -69,6 +74,12 @@ class Case(NamedTuple):
 
 
 CASES = [
+    Case(lambda client: client.executors.list(), "ListExecutors", {}),
+    Case(
+        lambda client: client.executors.drain("ex", undo=True),
+        "DrainExecutor",
+        {"executor": "ex", "undo": True},
+    ),
     Case(
         lambda client: client.runs.start(
             "digits",
@@ -175,7 +186,8 @@ async def test_what_arrives_is_what_was_meant(case: Case) -> None:
 
     ((rpc, request),) = heard.requests
     assert rpc == case.rpc
-    assert request == messages.to_message({"workspace": "lab", **case.meant}, type(request))
+    where = {"workspace": "lab"} if "workspace" in request.DESCRIPTOR.fields_by_name else {}
+    assert request == messages.to_message({**where, **case.meant}, type(request))
 
 
 def test_the_client_has_a_method_for_every_command() -> None:

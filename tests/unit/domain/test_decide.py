@@ -11,6 +11,7 @@ from foldline.domain.evolve import fold
 from foldline.domain.run import ready
 from foldline.domain.spec import Retry, Timeouts
 from foldline.domain.timers import next_timer
+from foldline.domain.work import AttemptKey
 
 
 def test_a_run_goes_through_its_steps_and_completes() -> None:
@@ -134,6 +135,15 @@ def test_a_loss_touches_only_what_that_executor_held() -> None:
     game.schedule("ex")
 
     assert game.play(LoseAttempts("other")) == []
+
+
+def test_what_has_ended_on_a_lost_executor_is_not_lost_with_it() -> None:
+    game = Game(graph(function("a"), function("b")))
+    game.schedule("ex")
+    ended = AttemptKey(run_id=game.state.created.run_id, step="a", attempt=1)
+
+    assert game.play(LoseAttempts("ex", kept=frozenset({ended}))) == ["AttemptFailed", "RetryScheduled"]
+    assert (game.state.step("a").status, game.state.step("b").status) == ("scheduled", "retrying")
 
 
 def test_a_stop_with_nothing_active_stops_at_once() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pytest
 from tests.unit.scheduler.attempts import GIB, candidate, room, size, wanted
 
-from foldline_scheduler.policy import Candidate, Usage, assign
+from foldline_scheduler.policy import Candidate, Usage, assign, explain
 from foldline_scheduler.wanted import Wanted
 
 
@@ -122,6 +122,19 @@ def test_no_executor_in_the_pool_is_a_reason() -> None:
     assert why(wanted(pool="gpu"), [candidate("a", room(1))]) == (
         "NO_EXECUTOR",
         "no executor in pool gpu of region local",
+    )
+
+
+def test_executors_that_take_no_work_are_named_with_their_reason() -> None:
+    one = wanted()
+    closed = ["a is draining", "b has 5 MiB free on the disk of /var"]
+
+    reason = explain({one.demand: [one]}, [], {}, {}, [one], closed)[one]
+
+    assert reason.reason == "NO_EXECUTOR"
+    assert reason.message == (
+        "no executor in pool default of region local takes work now: a is draining; "
+        "b has 5 MiB free on the disk of /var"
     )
 
 

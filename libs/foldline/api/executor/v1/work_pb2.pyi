@@ -370,6 +370,8 @@ class Heartbeat(google.protobuf.message.Message):
     LABELS_FIELD_NUMBER: builtins.int
     CLAIMS_FIELD_NUMBER: builtins.int
     BACKENDS_FIELD_NUMBER: builtins.int
+    CLOSED_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
     session: builtins.str
     name: builtins.str
     region: builtins.str
@@ -377,9 +379,13 @@ class Heartbeat(google.protobuf.message.Message):
     slots: builtins.int
     draining: builtins.bool
     replaces: builtins.str
-    """The session that this process had before its restart; whatever that held is lost. Empty for none."""
+    """The session that this process had before its restart; whatever that held is lost, but for what `held`
+    names: it has ended, and its report was found on the disk and is being repeated. Empty for none.
+    """
     leaving: builtins.bool
-    """True in the last heartbeat of a process that ends in good order."""
+    """True in the last heartbeat of a process that ends in good order. What `held` still names has ended; the next
+    process of the same home reports it.
+    """
     cpu: builtins.float
     """What it has in all, for its attempts together. Cores and bytes; 0 means that it does not say, and that only
     its slots count.
@@ -387,6 +393,12 @@ class Heartbeat(google.protobuf.message.Message):
     memory_bytes: builtins.int
     gpu: builtins.int
     """Graphics processors; 0 means none."""
+    closed: builtins.str
+    """Why it takes no new work at the moment, although it is not draining: a clause that follows its name, e.g. "has
+    300 MiB free on the disk of /var". It takes work again by itself. Empty means that it does take work.
+    """
+    version: builtins.str
+    """Version of the platform that it is of."""
     @property
     def held(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AttemptKey]:
         """Attempts that it has started or will, or that ended and whose report is not acknowledged."""
@@ -428,10 +440,31 @@ class Heartbeat(google.protobuf.message.Message):
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         claims: collections.abc.Iterable[Global___Claim] | None = ...,
         backends: collections.abc.Iterable[builtins.str] | None = ...,
+        closed: builtins.str = ...,
+        version: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["backends", b"backends", "claims", b"claims", "cpu", b"cpu", "draining", b"draining", "flavors", b"flavors", "gpu", b"gpu", "held", b"held", "labels", b"labels", "leaving", b"leaving", "memory_bytes", b"memory_bytes", "name", b"name", "pool", b"pool", "region", b"region", "replaces", b"replaces", "session", b"session", "slots", b"slots"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backends", b"backends", "claims", b"claims", "closed", b"closed", "cpu", b"cpu", "draining", b"draining", "flavors", b"flavors", "gpu", b"gpu", "held", b"held", "labels", b"labels", "leaving", b"leaving", "memory_bytes", b"memory_bytes", "name", b"name", "pool", b"pool", "region", b"region", "replaces", b"replaces", "session", b"session", "slots", b"slots", "version", b"version"]) -> None: ...
 
 Global___Heartbeat: typing_extensions.TypeAlias = Heartbeat
+
+@typing.final
+class Drain(google.protobuf.message.Message):
+    """Drain: take no new work from now on, what runs goes on; `undo` takes that back. Subject
+    foldline.drain.<session>. It shows in the next heartbeat, and lasts until the process ends.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    UNDO_FIELD_NUMBER: builtins.int
+    undo: builtins.bool
+    def __init__(
+        self,
+        *,
+        undo: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["undo", b"undo"]) -> None: ...
+
+Global___Drain: typing_extensions.TypeAlias = Drain
 
 @typing.final
 class Claim(google.protobuf.message.Message):

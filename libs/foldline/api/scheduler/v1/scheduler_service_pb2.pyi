@@ -656,3 +656,159 @@ class WaitingStep(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["message", b"message", "reason", b"reason", "run_id", b"run_id", "since", b"since", "step", b"step"]) -> None: ...
 
 Global___WaitingStep: typing_extensions.TypeAlias = WaitingStep
+
+@typing.final
+class ListExecutorsRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___ListExecutorsRequest: typing_extensions.TypeAlias = ListExecutorsRequest
+
+@typing.final
+class ListExecutorsResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EXECUTORS_FIELD_NUMBER: builtins.int
+    @property
+    def executors(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Executor]:
+        """By region, pool, name and session."""
+
+    def __init__(
+        self,
+        *,
+        executors: collections.abc.Iterable[Global___Executor] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["executors", b"executors"]) -> None: ...
+
+Global___ListExecutorsResponse: typing_extensions.TypeAlias = ListExecutorsResponse
+
+@typing.final
+class Executor(google.protobuf.message.Message):
+    """Executor is one process that runs attempts."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class LabelsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    SESSION_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    REGION_FIELD_NUMBER: builtins.int
+    POOL_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    SLOTS_FIELD_NUMBER: builtins.int
+    HELD_FIELD_NUMBER: builtins.int
+    CPU_FIELD_NUMBER: builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    GPU_FIELD_NUMBER: builtins.int
+    FLAVORS_FIELD_NUMBER: builtins.int
+    LABELS_FIELD_NUMBER: builtins.int
+    BACKENDS_FIELD_NUMBER: builtins.int
+    SECONDS_SILENT_FIELD_NUMBER: builtins.int
+    session: builtins.str
+    """New at each start of the process."""
+    name: builtins.str
+    region: builtins.str
+    pool: builtins.str
+    state: builtins.str
+    """"ready"; "draining": it takes nothing new, by command or because it is ending; "leaving": it has ended, and
+    what it finished is not recorded yet; "closed": it takes nothing new until `reason` has passed; "silent": it
+    was not heard of for some seconds.
+    """
+    reason: builtins.str
+    """One sentence where the state is not "ready" and there is more to say."""
+    version: builtins.str
+    """Version of the platform that it is of; empty for one that does not say."""
+    slots: builtins.int
+    held: builtins.int
+    """Attempts that it holds: that run, wait for a slot, or have ended and are not recorded yet."""
+    cpu: builtins.float
+    memory_bytes: builtins.int
+    gpu: builtins.int
+    seconds_silent: builtins.float
+    """Since its last heartbeat."""
+    @property
+    def flavors(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @property
+    def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]: ...
+    @property
+    def backends(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        session: builtins.str = ...,
+        name: builtins.str = ...,
+        region: builtins.str = ...,
+        pool: builtins.str = ...,
+        state: builtins.str = ...,
+        reason: builtins.str = ...,
+        version: builtins.str = ...,
+        slots: builtins.int = ...,
+        held: builtins.int = ...,
+        cpu: builtins.float = ...,
+        memory_bytes: builtins.int = ...,
+        gpu: builtins.int = ...,
+        flavors: collections.abc.Iterable[builtins.str] | None = ...,
+        labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        backends: collections.abc.Iterable[builtins.str] | None = ...,
+        seconds_silent: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backends", b"backends", "cpu", b"cpu", "flavors", b"flavors", "gpu", b"gpu", "held", b"held", "labels", b"labels", "memory_bytes", b"memory_bytes", "name", b"name", "pool", b"pool", "reason", b"reason", "region", b"region", "seconds_silent", b"seconds_silent", "session", b"session", "slots", b"slots", "state", b"state", "version", b"version"]) -> None: ...
+
+Global___Executor: typing_extensions.TypeAlias = Executor
+
+@typing.final
+class DrainExecutorRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EXECUTOR_FIELD_NUMBER: builtins.int
+    UNDO_FIELD_NUMBER: builtins.int
+    executor: builtins.str
+    """Name or session of the executor; a name means every process that has it."""
+    undo: builtins.bool
+    """Take work again."""
+    def __init__(
+        self,
+        *,
+        executor: builtins.str = ...,
+        undo: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["executor", b"executor", "undo", b"undo"]) -> None: ...
+
+Global___DrainExecutorRequest: typing_extensions.TypeAlias = DrainExecutorRequest
+
+@typing.final
+class DrainExecutorResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: builtins.int
+    @property
+    def sessions(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Sessions that were asked. What they say shows in ListExecutors."""
+
+    def __init__(
+        self,
+        *,
+        sessions: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["sessions", b"sessions"]) -> None: ...
+
+Global___DrainExecutorResponse: typing_extensions.TypeAlias = DrainExecutorResponse

@@ -94,6 +94,16 @@ class SchedulerServiceStub(object):
                 request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ExplainWaitingRequest.SerializeToString,
                 response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ExplainWaitingResponse.FromString,
                 _registered_method=True)
+        self.ListExecutors = channel.unary_unary(
+                '/foldline.api.scheduler.v1.SchedulerService/ListExecutors',
+                request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListExecutorsRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListExecutorsResponse.FromString,
+                _registered_method=True)
+        self.DrainExecutor = channel.unary_unary(
+                '/foldline.api.scheduler.v1.SchedulerService/DrainExecutor',
+                request_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.DrainExecutorRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.DrainExecutorResponse.FromString,
+                _registered_method=True)
 
 
 class SchedulerServiceServicer(object):
@@ -184,6 +194,20 @@ class SchedulerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListExecutors(self, request, context):
+        """The executors of the installation, as their heartbeats show them to this scheduler.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DrainExecutor(self, request, context):
+        """Asks executors to take no new work, or to take work again. Needs admin of the installation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SchedulerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -246,6 +270,16 @@ def add_SchedulerServiceServicer_to_server(servicer, server):
                     servicer.ExplainWaiting,
                     request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ExplainWaitingRequest.FromString,
                     response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ExplainWaitingResponse.SerializeToString,
+            ),
+            'ListExecutors': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExecutors,
+                    request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListExecutorsRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListExecutorsResponse.SerializeToString,
+            ),
+            'DrainExecutor': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainExecutor,
+                    request_deserializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.DrainExecutorRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.DrainExecutorResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -572,6 +606,60 @@ class SchedulerService(object):
             '/foldline.api.scheduler.v1.SchedulerService/ExplainWaiting',
             foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ExplainWaitingRequest.SerializeToString,
             foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ExplainWaitingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExecutors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/foldline.api.scheduler.v1.SchedulerService/ListExecutors',
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListExecutorsRequest.SerializeToString,
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.ListExecutorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainExecutor(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/foldline.api.scheduler.v1.SchedulerService/DrainExecutor',
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.DrainExecutorRequest.SerializeToString,
+            foldline_dot_api_dot_scheduler_dot_v1_dot_scheduler__service__pb2.DrainExecutorResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -221,7 +221,39 @@ _SchedulerServiceExplainWaitingType = typing_extensions.TypeVar(
     ],
 )
 
-class SchedulerServiceStub(typing.Generic[_SchedulerServiceStartRunType, _SchedulerServiceStopRunType, _SchedulerServiceStopStepType, _SchedulerServicePauseRunType, _SchedulerServiceResumeRunType, _SchedulerServiceRetryStepsType, _SchedulerServiceProvideParametersType, _SchedulerServiceAnswerWaitType, _SchedulerServiceDeliverEventType, _SchedulerServicePlanForkType, _SchedulerServiceForkRunType, _SchedulerServiceExplainWaitingType]):
+_SchedulerServiceListExecutorsType = typing_extensions.TypeVar(
+    '_SchedulerServiceListExecutorsType',
+    grpc.UnaryUnaryMultiCallable[
+        foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsRequest,
+        foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsRequest,
+        foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsRequest,
+        foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsResponse,
+    ],
+)
+
+_SchedulerServiceDrainExecutorType = typing_extensions.TypeVar(
+    '_SchedulerServiceDrainExecutorType',
+    grpc.UnaryUnaryMultiCallable[
+        foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorRequest,
+        foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorRequest,
+        foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorRequest,
+        foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorResponse,
+    ],
+)
+
+class SchedulerServiceStub(typing.Generic[_SchedulerServiceStartRunType, _SchedulerServiceStopRunType, _SchedulerServiceStopStepType, _SchedulerServicePauseRunType, _SchedulerServiceResumeRunType, _SchedulerServiceRetryStepsType, _SchedulerServiceProvideParametersType, _SchedulerServiceAnswerWaitType, _SchedulerServiceDeliverEventType, _SchedulerServicePlanForkType, _SchedulerServiceForkRunType, _SchedulerServiceExplainWaitingType, _SchedulerServiceListExecutorsType, _SchedulerServiceDrainExecutorType]):
     @typing.overload
     def __init__(self: SchedulerServiceStub[
         grpc.UnaryUnaryMultiCallable[
@@ -271,6 +303,14 @@ class SchedulerServiceStub(typing.Generic[_SchedulerServiceStartRunType, _Schedu
         grpc.UnaryUnaryMultiCallable[
             foldline.api.scheduler.v1.scheduler_service_pb2.ExplainWaitingRequest,
             foldline.api.scheduler.v1.scheduler_service_pb2.ExplainWaitingResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsRequest,
+            foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorRequest,
+            foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -324,6 +364,14 @@ class SchedulerServiceStub(typing.Generic[_SchedulerServiceStartRunType, _Schedu
             foldline.api.scheduler.v1.scheduler_service_pb2.ExplainWaitingRequest,
             foldline.api.scheduler.v1.scheduler_service_pb2.ExplainWaitingResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsRequest,
+            foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorRequest,
+            foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     StartRun: _SchedulerServiceStartRunType
@@ -364,6 +412,12 @@ class SchedulerServiceStub(typing.Generic[_SchedulerServiceStartRunType, _Schedu
 
     ExplainWaiting: _SchedulerServiceExplainWaitingType
     """Why each step that is not running is not: in order of the graph."""
+
+    ListExecutors: _SchedulerServiceListExecutorsType
+    """The executors of the installation, as their heartbeats show them to this scheduler."""
+
+    DrainExecutor: _SchedulerServiceDrainExecutorType
+    """Asks executors to take no new work, or to take work again. Needs admin of the installation."""
 
 SchedulerServiceAsyncStub: typing_extensions.TypeAlias = SchedulerServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -413,6 +467,14 @@ SchedulerServiceAsyncStub: typing_extensions.TypeAlias = SchedulerServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         foldline.api.scheduler.v1.scheduler_service_pb2.ExplainWaitingRequest,
         foldline.api.scheduler.v1.scheduler_service_pb2.ExplainWaitingResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsRequest,
+        foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorRequest,
+        foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorResponse,
     ],
 ]
 
@@ -515,5 +577,21 @@ class SchedulerServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[foldline.api.scheduler.v1.scheduler_service_pb2.ExplainWaitingResponse, collections.abc.Awaitable[foldline.api.scheduler.v1.scheduler_service_pb2.ExplainWaitingResponse]]:
         """Why each step that is not running is not: in order of the graph."""
+
+    @abc.abstractmethod
+    def ListExecutors(
+        self,
+        request: foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsResponse, collections.abc.Awaitable[foldline.api.scheduler.v1.scheduler_service_pb2.ListExecutorsResponse]]:
+        """The executors of the installation, as their heartbeats show them to this scheduler."""
+
+    @abc.abstractmethod
+    def DrainExecutor(
+        self,
+        request: foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorResponse, collections.abc.Awaitable[foldline.api.scheduler.v1.scheduler_service_pb2.DrainExecutorResponse]]:
+        """Asks executors to take no new work, or to take work again. Needs admin of the installation."""
 
 def add_SchedulerServiceServicer_to_server(servicer: SchedulerServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
