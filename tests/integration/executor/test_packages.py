@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -163,7 +164,7 @@ async def test_all_who_wait_for_a_build_are_told_of_it_while_it_goes_on(
         for work in orders:
             await scheduler.order(work)
         for work in orders:
-            await until(lambda work=work: is_told(scheduler, work, "building the environment"), timeout=30)
+            await until(partial(is_told, scheduler, work, "building the environment"), timeout=30)
         (tmp_path / "go").touch()
         for work in orders:
             assert (await scheduler.ended(work)).kind == "succeeded"
@@ -233,7 +234,7 @@ async def test_inputs_of_a_remote_store_are_bounded_and_those_of_running_steps_s
     here: Site,
 ) -> None:
     digests = [await here.store.put_bytes(bytes([number]) * 1000) for number in range(4)]
-    here.store.local_path = lambda _: None  # type: ignore[method-assign]  # as if it were remote
+    here.store.local_path = lambda _: None  # type: ignore[method-assign, assignment]  # as if it were remote
     with home.hold(here.home) as held_home:
         places = Places(here.store, held_home, bounds=Bounds(artifact_bytes=1500))
         async with places.stay(silent) as stay:

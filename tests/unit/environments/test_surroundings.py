@@ -17,10 +17,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def told(home: Path, *, is_choosing: bool = True, **variables: str) -> dict[str, str]:
-    """What uv is told on a machine with that home and nothing system-wide."""
-    environ = {"HOME": str(home), "XDG_CONFIG_DIRS": str(home / "xdg"), **variables}
-    return surroundings.of_uv(environ, is_choosing=is_choosing)
+def told(home: Path, **variables: str) -> dict[str, str]:
+    """What uv is told for choosing versions, on a machine with that home and nothing system-wide."""
+    return surroundings.of_uv(environ(home, **variables), is_choosing=True)
+
+
+def environ(home: Path, **variables: str) -> dict[str, str]:
+    return {"HOME": str(home), "XDG_CONFIG_DIRS": str(home / "xdg"), **variables}
 
 
 def pip_conf(home: Path, text: str) -> None:
@@ -129,7 +132,8 @@ def test_the_index_of_the_project_counts_for_a_lock_but_not_for_building(home: P
     pip = {"PIP_INDEX_URL": "https://pip.example/simple"}
 
     assert "UV_DEFAULT_INDEX" not in told(home, **pip)
-    assert told(home, is_choosing=False, **pip)["UV_DEFAULT_INDEX"] == "https://pip.example/simple"
+    building = surroundings.of_uv(environ(home, **pip), is_choosing=False)
+    assert building["UV_DEFAULT_INDEX"] == "https://pip.example/simple"
 
 
 @pytest.mark.parametrize("name", ["PYTHONDONTWRITEBYTECODE", "UV_PYTHON", "UV_SYSTEM_PYTHON", "VIRTUAL_ENV"])
