@@ -67,7 +67,7 @@ def test_pips_file_is_translated(home: Path) -> None:
     assert found["UV_INSECURE_HOST"] == "mirror.example"
     assert found["SSL_CERT_FILE"] == f"{home}/ca.pem"
     assert found["UV_CONSTRAINT"] == f"{home}/limits.txt"
-    assert "UV_CONSTRAINT" not in told(home, is_choosing=False)
+    assert "UV_CONSTRAINT" not in surroundings.of_uv(environ(home), is_choosing=False)
 
 
 def test_pips_variables_win_over_its_files(home: Path) -> None:
