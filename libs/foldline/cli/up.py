@@ -39,6 +39,13 @@ as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 @click.option("--detach", is_flag=True, help="Return when everything is ready and leave it running.")
 @click.option("--postgres", default="", metavar="URL", help="Use this Postgres instead of an embedded one.")
 @click.option("--nats", default="", metavar="URL", help="Use this NATS instead of an embedded one.")
+@click.option(
+    "--artifacts",
+    default="",
+    envvar="FOLDLINE_ARTIFACTS",
+    metavar="URL",
+    help="Keep artifacts there (s3://bucket/prefix, or a folder) instead of in the home.",
+)
 @click.option("--http-port", default=0, metavar="N", help="Port of the console and the HTTP API.")
 @click.option("--grpc-port", default=0, metavar="N", help="Port of the gRPC API.")
 @click.option("--postgres-port", default=0, metavar="N", help="Port of the embedded Postgres.")

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from foldline.artifacts.store import PATIENCE_SECONDS
 from foldline.chassis import settings
 from foldline.chassis.amounts import ByteAmount
 from foldline.chassis.settings import Secret
@@ -22,6 +23,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: str  # folder, or address of an object store
     token_key: Secret
     home: Path  # environments, bundles, work folders, spooled reports
+    artifacts_patience_seconds: float = PATIENCE_SECONDS  # how long a store that is away is tried again
     name: str = "executor"
     region: str = "local"
     pool: str = "default"
