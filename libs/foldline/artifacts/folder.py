@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -57,7 +57,7 @@ class FolderStore:
     async def fetch(self, digest: str, path: Path) -> None:
         await self._call(digest, self._fetch, digest, path)
 
-    async def stream(self, digest: str) -> AsyncIterator[bytes]:
+    async def stream(self, digest: str) -> AsyncGenerator[bytes, None]:
         async for piece in digests.verified(digest, self._pieces(digest)):
             yield piece
 

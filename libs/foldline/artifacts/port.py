@@ -8,7 +8,7 @@ written again; the last writer wins; they never lie where artifacts do.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Protocol
 
@@ -56,7 +56,7 @@ class ArtifactStore(Protocol):
         """Copy the artifact to `path`, which appears whole or not at all."""
         ...
 
-    def stream(self, digest: str) -> AsyncIterator[bytes]:
+    def stream(self, digest: str) -> AsyncGenerator[bytes, None]:
         """The content in pieces; a wrong digest is found (and raised) at the end."""
         ...
 

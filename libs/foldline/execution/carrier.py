@@ -19,6 +19,9 @@ from foldline.runtime.failures import is_disk_full
 from foldline.runtime.jobs import DEFAULT_GRACE_SECONDS, Facts, Job, Line, Outcome, Product
 from foldline.runtime.launcher import Launcher, OnLines, OnStarted
 
+PREVIEW_BYTES = 64 * 1024
+"""No preview is larger; codecs stay well below."""
+
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """How an attempt ended: `failure` is None when all outputs are stored."""
@@ -132,7 +135,13 @@ class Carrier:
             value=value,
             summary=product.summary,
             filename=product.filename,
+            preview=await self._previewed(product),
         )
+
+    async def _previewed(self, product: Product) -> str:
+        """The digest of its preview; what is too large to be one is dropped."""
+        content = msgspec.json.encode(product.preview) if product.preview else b""
+        return await self._store.put_bytes(content) if 0 < len(content) <= PREVIEW_BYTES else ""
 
 
 def started(key: AttemptKey, session: str) -> Report:

@@ -47,15 +47,8 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         registry = await opened.enter_async_context(rpc.channel(settings.registry))
         tasks = await opened.enter_async_context(asyncio.TaskGroup())
         clock = SystemClock()
-        base = Base(
-            pool,
-            store,
-            bus,
-            open_store(settings.artifacts, patience_seconds=settings.artifacts_patience_seconds),
-            clock,
-            tasks,
-            life.stop,
-        )
+        artifacts = open_store(settings.artifacts, patience_seconds=settings.artifacts_patience_seconds)
+        base = Base(pool, store, bus, artifacts, clock, tasks, life.stop)
         engine = assemble(base, silence_seconds=settings.silence_seconds, limits=limits, flavors=flavors)
         owner, listener = engine.owner, engine.listener
         open_runs = OpenRuns(pool, store)

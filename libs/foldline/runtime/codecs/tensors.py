@@ -109,7 +109,7 @@ def _write_torch(named: dict[str, Any], header: dict[str, str], target: Path) ->
 
 
 def _header(path: Path) -> dict[str, Any]:
-    """What `write` left besides the tensors: the file begins with its header's length and the header in JSON."""
+    """What `write` left besides the tensors: a file begins with its header's length, then JSON."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if length > path.stat().st_size:
