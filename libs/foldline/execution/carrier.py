@@ -40,7 +40,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 class Carrier:
     """Carries out work orders with a launcher, on a store."""
 
-    def __init__(self, launcher: Launcher, store: ArtifactStore, inputs: Inputs) -> None:
+    def __init__(
+        self, launcher: Launcher, store: ArtifactStore, inputs: Inputs, *, permits_pickle: bool
+    ) -> None:
+        """`permits_pickle`: steps that ask for pickle by name may have it."""
+        self._permits_pickle = permits_pickle
         self._launcher = launcher
         self._store = store
         self._inputs = inputs
@@ -61,7 +65,8 @@ class Carrier:
             folder=folder,
             inputs=given,
             outputs=tuple((output.name, output.type) for output in work.outputs),
-            allow_pickle=work.allow_pickle,
+            allow_pickle=work.allow_pickle and self._permits_pickle,
+            pickle_forbidden=work.allow_pickle and not self._permits_pickle,
             run_seconds=work.timeouts.run_seconds,
             silence_seconds=work.timeouts.silence_seconds,
             grace_seconds=grace_of(work),

@@ -101,6 +101,7 @@ def _attempt(module: str, job: dict[str, Any], folder: Path, *, result: int) -> 
     try:
         function = _find(module, job["function"])
         arguments = _arguments(job, function, reads)
+        sheets.write(result, {"reads": reads})  # also if the process should not come to its end
         value = function(**arguments)
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - as Python does at its end
         outcome = {"outputs": _encode(job, value, folder)}
@@ -149,7 +150,7 @@ def _as_annotated(name: str, value: object, annotation: object) -> object:
 
 
 def _pickle(job: dict[str, Any]) -> dict[str, bool]:
-    return {"allow_pickle": job["allow_pickle"], "pickle_forbidden": job.get("pickle_forbidden", False)}
+    return {"allow_pickle": job["allow_pickle"], "pickle_forbidden": job["pickle_forbidden"]}
 
 
 def _encode(job: dict[str, Any], value: object, folder: Path) -> dict[str, Any]:

@@ -64,7 +64,7 @@ async def serve(settings: Settings, life: Lifecycle, *, store: ArtifactStore, bu
         attempts = Attempts(
             session=place.session,
             slots=settings.slot_count,
-            runner=Runner(launcher, places, store, place.work),
+            runner=Runner(launcher, places, store, place.work, permits_pickle=settings.allow_pickle),
             reports=reports,
             open_log=partial(
                 AttemptLog,

@@ -41,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_artifacts: ByteAmount = ByteAmount(20 * 1024**3)  # inputs fetched from a remote store, together
     drain_seconds: float = 10.0  # how long attempts may go on after SIGTERM before they are stopped
     disk_free: ByteAmount = ByteAmount(1024**3)  # with less free space no new work is taken; 0 means any
+    allow_pickle: bool = False  # may steps that ask for pickle by name have it
     store_patience_seconds: float = 30.0  # how long logs wait for a store that is away
     log_lines: int = cuts.DEFAULT_LINES  # of one attempt; of what follows only the last lines are kept
     log_bytes: ByteAmount = ByteAmount(cuts.DEFAULT_BYTES)  # the same for the bytes of its text

@@ -166,6 +166,8 @@ def _own_settings(
                 "POOL": "default",
                 "SLOTS": str(backing.slots),
                 **_passed_on(_OF_EXECUTOR),
+                # Who runs this has written the steps, too, or reads what the same people wrote.
+                "ALLOW_PICKLE": "true",
             }
         case "gateway":
             behind = ("registry", "scheduler", "recorder", "executor")
