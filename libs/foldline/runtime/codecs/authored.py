@@ -66,7 +66,8 @@ class AuthoredCodec:
         else:
             raise NotStorable(f"its codec {self.name} wrote nothing to the path that it was given")
         facts = {"class": type_name(value)}
-        return Written(facts, f"{target.name}.{self.name}", lambda: self._seen(value), encoding)
+        suffix = self.name if encoding == self.encoding else "tar"
+        return Written(facts, f"{target.name}.{suffix}", lambda: self._seen(value), encoding)
 
     def read(self, path: Path, filename: str) -> object:
         """A copy, which is the reader's to change."""

@@ -37,7 +37,7 @@ class ModelCodec:
             )
         _normalise(raw, target)
         raw.unlink()
-        return Written(_facts(value), f"{target.name}.skops", lambda: _preview(value))
+        return Written(_facts(value), preview=lambda: _preview(value))
 
     def read(self, path: Path, filename: str) -> object:
         del filename

@@ -32,8 +32,7 @@ class OnnxCodec:
         facts = {"inputs": len(value.graph.input), "outputs": len(value.graph.output)}
         return Written(
             facts,
-            f"{target.name}.onnx",
-            lambda: {
+            preview=lambda: {
                 "kind": "model",
                 "library": "onnx",
                 "inputs": [_place(one) for one in value.graph.input],

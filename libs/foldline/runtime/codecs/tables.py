@@ -61,7 +61,7 @@ def _write_arrow(value: Any, target: Path) -> Written:
             types, nulls, table.num_rows, zip(*(c.to_pylist() for c in head.columns), strict=True)
         )
 
-    return Written(_facts(types, table.num_rows), f"{target.name}.parquet", preview)
+    return Written(_facts(types, table.num_rows), preview=preview)
 
 
 def _write_polars(value: Any, target: Path) -> Written:
@@ -77,7 +77,7 @@ def _write_polars(value: Any, target: Path) -> Written:
         nulls = list(shown.null_count().row(0)) if shown.width else []
         return _preview(types, nulls, value.height, shown.head(previews.ROWS).iter_rows())
 
-    return Written(_facts(types, value.height), f"{target.name}.parquet", preview)
+    return Written(_facts(types, value.height), preview=preview)
 
 
 def _facts(types: dict[str, str], rows: int) -> dict[str, Any]:

@@ -68,8 +68,7 @@ def _write_numpy(named: dict[str, Any], header: dict[str, str], target: Path) ->
     )
     return Written(
         {"arrays": len(named)},
-        f"{target.name}.safetensors",
-        lambda: {
+        preview=lambda: {
             "kind": "arrays",
             "library": "numpy",
             "count": len(named),
@@ -91,8 +90,7 @@ def _write_torch(named: dict[str, Any], header: dict[str, str], target: Path) ->
         raise NotStorable(f"safetensors refuse it: {error}") from error
     return Written(
         {"arrays": len(named), "elements": sum(tensor.numel() for tensor in plain.values())},
-        f"{target.name}.safetensors",
-        lambda: {
+        preview=lambda: {
             "kind": "arrays",
             "library": "torch",
             "count": len(named),
