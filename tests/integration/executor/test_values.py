@@ -1,4 +1,4 @@
-"""Values as artifacts between attempts: authors' codecs, folders, records, pickle by policy, previews, reads."""
+"""Values as artifacts between attempts: codecs of authors, folders, records, pickle by policy, reads."""
 
 from __future__ import annotations
 
