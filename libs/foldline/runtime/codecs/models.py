@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from foldline.runtime.codecs import previews
+from foldline.runtime.codecs import indices, previews
 from foldline.runtime.codecs.port import NotStorable, Written, is_a, reader, type_name, writer
 from foldline.runtime.codecs.trusted import TRUSTED
 
@@ -47,7 +47,9 @@ class ModelCodec:
             raise ValueError(
                 f"it contains types that are not on the list of safe ones: {', '.join(sorted(foreign))}"
             )
-        return io.load(path, trusted=sorted(TRUSTED))
+        model = io.load(path, trusted=sorted(TRUSTED))
+        indices.check(model)
+        return model
 
 
 def _facts(model: Any) -> dict[str, Any]:

@@ -7,9 +7,10 @@ values. The answer must be: it runs nothing that the file chooses. Something is 
 never because a model needs it; what takes a callable, a module's name or a path from the file is not added
 (`FunctionTransformer` with a function of the author's, `PyFuncDistance`).
 
-What this list does not promise: compiled classes trust their own numbers. A crafted index in a tree or a
-sparse matrix may make *using* the model read beside its memory and end the process. That process is a step's,
-and ends alone; no service loads a model.
+What this list does not promise: compiled classes trust their own numbers. Indices of trees, neighbour trees
+and sparse matrices are looked through after loading (`indices`); other crafted numbers may still make *using*
+a model read beside its memory and end the process. That process is a step's, and ends alone; no service loads
+a model.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ _KERNELS = (
 _DISTANCES = ("Chebyshev", "Euclidean", "Hamming", "Haversine", "Manhattan", "Minkowski", "SEuclidean")
 _SCORES = ("chi2", "f_classif", "f_regression", "r_regression")
 
-_BUFFERS = "compiled; its state is arrays and numbers, copied without a look at indices: see above"
+_BUFFERS = "compiled; its state is arrays and numbers, copied without a look at indices: `indices` looks"
 _CHECKED_BUFFERS = (
-    "compiled; dtype and shape of its arrays are checked, the indices in them are not: see above"
+    "compiled; dtype and shape of its arrays are checked, the indices in them are not: `indices` looks"
 )
 _VALUES = "plain Python; its state becomes its attributes, and nothing of it is called"
 _FUNCTION = "a function of arrays; the file names it, only a method of the model calls it, with arrays"
