@@ -33,6 +33,7 @@ def open_store(url: str, *, patience_seconds: float = PATIENCE_SECONDS) -> Artif
     if parts.scheme == "file":
         return FolderStore(Path(unquote(parts.path)))
     # Only here: a folder needs no object store's client.
+    from obstore.exceptions import BaseError
     from obstore.store import MemoryStore, from_url
 
     from foldline.artifacts.remote import RemoteStore
@@ -40,8 +41,8 @@ def open_store(url: str, *, patience_seconds: float = PATIENCE_SECONDS) -> Artif
     if parts.scheme == "memory":
         return RemoteStore(MemoryStore())
     patience = timedelta(seconds=patience_seconds)
-    return RemoteStore(
-        from_url(
+    try:
+        store = from_url(
             url,
             client_options={
                 # Endpoints are https:// where nobody says otherwise; one that is given as http:// is meant.
@@ -52,7 +53,10 @@ def open_store(url: str, *, patience_seconds: float = PATIENCE_SECONDS) -> Artif
             },
             retry_config={"retry_timeout": patience, "max_retries": 20},
         )
-    )
+    except (BaseError, ValueError) as error:
+        why = str(error).partition("\n")[0]
+        raise StoreUnavailableError(url, f"{url} is no address of an artifact store: {why}") from error
+    return RemoteStore(store)
 
 
 _KEYS = {"s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", "gs": "GOOGLE_SERVICE_ACCOUNT"}

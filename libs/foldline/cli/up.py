@@ -22,6 +22,21 @@ from foldline.sdk import context
 
 NOT_RUNNING = 3
 
+
+def _address(context: click.Context, option: click.Parameter, text: str) -> str:
+    """Of a store that can be opened; a folder from here on, wherever the supervisor will run."""
+    from foldline.artifacts.port import StoreUnavailableError
+    from foldline.artifacts.store import open_store
+
+    if "://" not in text:
+        return str(Path(text).expanduser().absolute()) if text else ""
+    try:
+        open_store(text)
+    except StoreUnavailableError as error:
+        raise click.BadParameter(str(error), context, option) from error
+    return text
+
+
 at_home = click.option(
     "--home",
     "folder",
@@ -43,6 +58,7 @@ as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
     "--artifacts",
     default="",
     envvar="FOLDLINE_ARTIFACTS",
+    callback=_address,
     metavar="URL",
     help="Keep artifacts there (s3://bucket/prefix, or a folder) instead of in the home.",
 )

@@ -37,6 +37,12 @@ def test_an_address_with_keys_is_refused_and_not_repeated(url: str) -> None:
     assert "secret=1" not in str(refused.value)
 
 
+@pytest.mark.parametrize("url", ["ftp://host/x", "s3://", "s3:///x"])
+def test_what_is_no_address_of_a_store_is_told(url: str) -> None:
+    with pytest.raises(StoreUnavailableError, match="is no address of an artifact store"):
+        open_store(url)
+
+
 @pytest.mark.usefixtures("_keys")
 async def test_a_store_that_does_not_answer_is_given_up_after_the_patience(
     monkeypatch: pytest.MonkeyPatch,
