@@ -21,8 +21,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from foldline.runtime.codecs import authored
-
 _BY_NAME = {
     "numpy.ndarray": "array",
     "numpy.typing.NDArray": "array",
@@ -108,7 +106,9 @@ def outputs_of(annotation: object) -> Outputs:
     annotation = _bare(annotation)
     if annotation is None or annotation is type(None):
         return Outputs(())
-    is_whole = isinstance(annotation, type) and authored.has_codec(annotation)
+    # Where nobody registered a codec, the module need not be loaded for it.
+    authored = sys.modules.get("foldline.runtime.codecs.authored")
+    is_whole = isinstance(annotation, type) and authored is not None and authored.has_codec(annotation)
     if isinstance(annotation, type) and not is_whole and (fields := fields_of(annotation)) is not None:
         return Outputs(tuple((name, type_of(kind)) for name, kind in fields), is_record=True)
     return Outputs((("output", type_of(annotation)),))
