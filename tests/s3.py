@@ -7,6 +7,7 @@ half a minute, and its data are thrown away.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from foldline.cli.stack.leash import leash
 from foldline.cli.stack.ports import free_port
 
 BUCKET = "artifacts"
@@ -68,6 +70,7 @@ class S3Server:
                 ],
                 cwd=self._folder,
                 env={"PATH": "/usr/bin:/bin", "HOME": str(self._folder), "GOMEMLIMIT": _MEMORY},
+                preexec_fn=leash(signal.SIGKILL),
                 stdout=log,
                 stderr=log,
             )
