@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from foldline.runtime.codecs.authored import register_codec
     from foldline.runtime.context import checkpoint, current, last_checkpoint, log_metric, progress
     from foldline.sdk.author import (
         Retry,
@@ -63,6 +64,7 @@ __all__ = [
     "outcome",
     "param",
     "progress",
+    "register_codec",
     "released",
     "repeat",
     "step",
@@ -100,6 +102,7 @@ _INSIDE = ("checkpoint", "current", "last_checkpoint", "log_metric", "progress")
 _HOMES = {
     **dict.fromkeys(_AUTHOR, "foldline.sdk.author"),
     **dict.fromkeys(_INSIDE, "foldline.runtime.context"),
+    "register_codec": "foldline.runtime.codecs.authored",
 }
 
 

@@ -24,13 +24,14 @@ OPERATIONS = (ROOT / "docs" / "operations-on-runs.md").read_text(encoding="utf-8
 SCHEDULES = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
 LOGS = (ROOT / "docs" / "logs-and-metrics.md").read_text(encoding="utf-8")
 
+ARTIFACTS = (ROOT / "docs" / "artifacts.md").read_text(encoding="utf-8")
 FLOW = (ROOT / "docs" / "control-flow.md").read_text(encoding="utf-8")
 
-EXAMPLES = dict(re.findall(r"```python\n# example: (\w+)\.py\n(.*?)```", SDK + FLOW, re.DOTALL))
+EXAMPLES = dict(re.findall(r"```python\n# example: (\w+)\.py\n(.*?)```", SDK + FLOW + ARTIFACTS, re.DOTALL))
 LINES = [
     line
     for block in re.findall(
-        r"```sh\n(.*?)```", CLI + SDK + FLOW + SCHEDULES + LOCAL + OPERATIONS + LOGS, re.DOTALL
+        r"```sh\n(.*?)```", CLI + SDK + FLOW + ARTIFACTS + SCHEDULES + LOCAL + OPERATIONS + LOGS, re.DOTALL
     )
     for line in block.splitlines()
     if line.startswith("foldline ")
@@ -38,6 +39,8 @@ LINES = [
 EXPECTED = {
     "scores": {"average": 0.45},
     "fields": {"output": "5 values from 0 on"},
+    "weights": {"output": ["layer0: 16", "layer1: 16"]},
+    "graphs": {"output": 2},
     "gate": {"published": "published with 0.97"},
 }
 RUNS = {

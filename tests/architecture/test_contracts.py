@@ -35,6 +35,12 @@ OFFENCES = [
         "services/registry/foldline_registry/__init__.py",
         "import foldline.testing",
     ),
+    Offence(
+        "services never decode",
+        "services/recorder/foldline_recorder/__init__.py",
+        "import foldline.runtime.codecs.pickled",
+    ),
+    Offence("services never decode", "libs/foldline/execution/inputs.py", "import foldline.runtime.codecs"),
     Offence("the sdk needs neither", "libs/foldline/sdk/__init__.py", "import asyncpg"),
     Offence("what runs inside a step's process", "libs/foldline/runtime/__init__.py", "import msgspec"),
 ]

@@ -129,6 +129,7 @@ RULES: Mapping[str, Rule] = {
         ReadLog="read",
         ReadMetrics="read",
         ReadArtifact="read",
+        GetArtifactPreview="read",
         ListTodos="read",
     ),
     **_rules("foldline.api.recorder.v1.RecorderService", "installation", ListParkedMessages="installation"),

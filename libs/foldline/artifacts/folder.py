@@ -12,7 +12,8 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -22,7 +23,9 @@ from foldline.artifacts.port import ArtifactMissingError, StoreUnavailableError,
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_PIECE_BYTES = 256 * 1024
+_FORGOTTEN_SECONDS = 7 * 24 * 3600
+"""After so long without a change, what a killed writer left half-written is removed."""
+
 _READ_ONLY = 0o444
 _WRITABLE = 0o644
 
@@ -34,6 +37,7 @@ class FolderStore:
         self._root = root
         self._partial = root / "partial"
         self._partial.mkdir(parents=True, exist_ok=True)
+        _sweep(self._partial)
 
     async def put_bytes(self, content: bytes) -> str:
         digest = digests.of_bytes(content)
@@ -53,7 +57,7 @@ class FolderStore:
     async def fetch(self, digest: str, path: Path) -> None:
         await self._call(digest, self._fetch, digest, path)
 
-    async def stream(self, digest: str) -> AsyncIterator[bytes]:
+    async def stream(self, digest: str) -> AsyncGenerator[bytes, None]:
         async for piece in digests.verified(digest, self._pieces(digest)):
             yield piece
 
@@ -82,7 +86,7 @@ class FolderStore:
     async def _pieces(self, digest: str) -> AsyncIterator[bytes]:
         file = await self._call(digest, (self._root / key_of(digest)).open, "rb")
         with file:
-            while piece := await self._call(digest, file.read, _PIECE_BYTES):
+            while piece := await self._call(digest, file.read, digests.PIECE_BYTES):
                 yield piece
 
     def _put_bytes(self, target: Path, content: bytes) -> None:
@@ -101,9 +105,8 @@ class FolderStore:
             return digest, size
         with self._fresh(target, _READ_ONLY) as partial:
             if not (take and _move(path, partial)):
-                shutil.copyfile(path, partial)
-                # The copy is what is kept; the original may have changed while it was read.
-                digests.verify(digest, digests.of_file(partial))
+                with partial.open("wb") as copy:
+                    copy.writelines(digests.unchanged(digest, path))
         return digest, size
 
     def _fetch(self, digest: str, path: Path) -> None:
@@ -151,3 +154,11 @@ def _move(path: Path, target: Path) -> bool:
             return False
         raise
     return True
+
+
+def _sweep(partial: Path) -> None:
+    horizon = time.time() - _FORGOTTEN_SECONDS
+    for path in partial.iterdir():
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < horizon:
+                path.unlink()

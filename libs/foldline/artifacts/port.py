@@ -2,17 +2,18 @@
 
 Two name spaces. *Artifacts* are named by their content: `sha256:<64 hex digits>`, kept under
 `sha256/ab/abcd…`; putting the same bytes twice is nothing. *Objects* (logs) have keys of their own and may be
-written again; the last writer wins.
+written again; the last writer wins; they never lie where artifacts do.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Protocol
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_OURS = ("sha256", "partial")
 _KEY = re.compile(r"(?!/)(?:(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+(?:/|$))+(?<!/)")
 
 
@@ -37,6 +38,10 @@ class StoreUnavailableError(ArtifactError):
 
 
 class ArtifactStore(Protocol):
+    """Whatever is large passes in pieces. An artifact that is there is not written again, and a writer that
+    ends half-way, even by SIGKILL, leaves nothing that a reader could see.
+    """
+
     async def put_bytes(self, content: bytes) -> str:
         """Keep the bytes and return their digest."""
         ...
@@ -51,7 +56,7 @@ class ArtifactStore(Protocol):
         """Copy the artifact to `path`, which appears whole or not at all."""
         ...
 
-    def stream(self, digest: str) -> AsyncIterator[bytes]:
+    def stream(self, digest: str) -> AsyncGenerator[bytes, None]:
         """The content in pieces; a wrong digest is found (and raised) at the end."""
         ...
 
@@ -83,7 +88,8 @@ def key_of(digest: str) -> str:
 
 
 def checked(key: str) -> str:
-    """The key, if it is one: segments of letters, digits, dots, dashes, underscores; no way upwards."""
-    if not _KEY.fullmatch(key.removesuffix("/")):
+    """The key, if it is one: segments of letters, digits, dots, dashes, underscores; no way upwards, and none
+    to where artifacts are kept."""
+    if not _KEY.fullmatch(key.removesuffix("/")) or key.partition("/")[0] in _OURS:
         raise ArtifactMissingError(key, f"{key!r} is no key of an object")
     return key

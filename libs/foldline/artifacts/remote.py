@@ -1,13 +1,15 @@
 """The artifact store in an object store: S3 and what speaks like it, Google's, Azure's, memory for tests.
 
 An object store shows an object when all of it has arrived, so nothing half-written is ever seen. Artifacts
-are created only if absent.
+are created only if absent. Small ones in one conditional request; large ones in parts, which stores do not do
+conditionally: two writers at the same moment may both finish, each with the bytes that the digest names.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +22,14 @@ from foldline.artifacts.port import ArtifactMissingError, StoreUnavailableError,
 
 T = TypeVar("T")
 
-_PIECE_BYTES = 1024 * 1024
+_WHOLE_BYTES = 8 * 1024 * 1024
+"""Up to this size in one request."""
+
+_PART_BYTES = 8 * 1024 * 1024
+_MOST_PARTS = 9000
+"""S3 takes 10,000."""
+
+_PARTS_AT_ONCE = 4
 
 
 class RemoteStore:
@@ -36,13 +45,17 @@ class RemoteStore:
 
     async def put_file(self, path: Path, *, take: bool = False) -> tuple[str, int]:
         del take
-        digest = await asyncio.to_thread(digests.of_file, path)
-        size = (await asyncio.to_thread(path.stat)).st_size
-        await self._create(digest, path)
+        size = (await self._call(str(path), asyncio.to_thread(path.stat))).st_size
+        if size <= _WHOLE_BYTES:
+            content = await self._call(str(path), asyncio.to_thread(path.read_bytes))
+            return await self.put_bytes(content), len(content)
+        digest = await self._call(str(path), asyncio.to_thread(digests.of_file, path))
+        if not await self.exists(digest):
+            await self._create_in_parts(digest, path, size)
         return digest, size
 
     async def read(self, digest: str) -> bytes:
-        content = await self.read_object(key_of(digest))
+        content = await self._read(digest, key_of(digest))
         digests.verify(digest, digests.of_bytes(content))
         return content
 
@@ -57,7 +70,7 @@ class RemoteStore:
         finally:
             partial.unlink(missing_ok=True)
 
-    async def stream(self, digest: str) -> AsyncIterator[bytes]:
+    async def stream(self, digest: str) -> AsyncGenerator[bytes, None]:
         async for piece in digests.verified(digest, self._pieces(digest)):
             yield piece
 
@@ -76,8 +89,7 @@ class RemoteStore:
         await self._call(key, obstore.put_async(self._store, checked(key), content))
 
     async def read_object(self, key: str) -> bytes:
-        answer = await self._call(key, obstore.get_async(self._store, checked(key)))
-        return bytes(await self._call(key, answer.bytes_async()))
+        return await self._read(key, checked(key))
 
     async def list_objects(self, prefix: str) -> list[str]:
         listing = obstore.list(self._store, prefix=checked(prefix))
@@ -87,7 +99,23 @@ class RemoteStore:
     async def check(self) -> None:
         await self.exists(digests.of_bytes(b""))
 
-    async def _create(self, digest: str, content: bytes | Path) -> None:
+    async def _read(self, name: str, key: str) -> bytes:
+        answer = await self._call(name, obstore.get_async(self._store, key))
+        return bytes(await self._call(name, answer.bytes_async()))
+
+    async def _create_in_parts(self, digest: str, path: Path, size: int) -> None:
+        """All parts are there, or there is nothing: an upload that is not completed is not seen."""
+        upload = obstore.put_async(
+            self._store,
+            key_of(digest),
+            _read_in_threads(digests.unchanged(digest, path)),
+            use_multipart=True,
+            chunk_size=max(_PART_BYTES, size // _MOST_PARTS),
+            max_concurrency=_PARTS_AT_ONCE,
+        )
+        await self._call(digest, upload)
+
+    async def _create(self, digest: str, content: bytes) -> None:
         try:
             await self._call(digest, obstore.put_async(self._store, key_of(digest), content, mode="create"))
         except exceptions.AlreadyExistsError:
@@ -95,7 +123,7 @@ class RemoteStore:
 
     async def _pieces(self, digest: str) -> AsyncIterator[bytes]:
         answer = await self._call(digest, obstore.get_async(self._store, key_of(digest)))
-        pieces = answer.stream(min_chunk_size=_PIECE_BYTES).__aiter__()
+        pieces = answer.stream(min_chunk_size=digests.PIECE_BYTES).__aiter__()
         while True:
             try:
                 yield bytes(await self._call(digest, pieces.__anext__()))
@@ -110,4 +138,19 @@ class RemoteStore:
         except exceptions.AlreadyExistsError:
             raise
         except (exceptions.BaseError, OSError) as error:
-            raise StoreUnavailableError(key, f"the object store failed: {error}") from error
+            raise StoreUnavailableError(key, f"the object store failed: {_words(error)}") from error
+
+
+async def _read_in_threads(content: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while piece := await asyncio.to_thread(next, content, b""):
+        yield piece
+
+
+def _words(error: Exception) -> str:
+    """The first line of what went wrong, and the code of the answer.
+
+    What follows is the client's inner state and the whole answer, which may quote keys.
+    """
+    text = str(error).partition("\n")[0]
+    code = re.search(r"<Code>(\w+)</Code>", str(error))
+    return text.partition("<")[0].strip(": ") + (f" ({code[1]})" if code else "")

@@ -120,6 +120,26 @@ def get(session: options.Session, run: str, step: str, output: str, target: Path
         session.out.say(f"{path}: {found.type}, {found.encoding}, {views.amount(found.size_bytes)}")
 
 
+@artifact.command("show")
+@click.argument("run")
+@click.argument("step")
+@click.argument("output", default="output")
+@options.remote
+def show_artifact(session: options.Session, run: str, step: str, output: str) -> None:
+    """Show what OUTPUT of STEP of RUN is, without fetching it: rows, measures, parameters, tree."""
+    from foldline.cli import previews
+    from foldline.wire import messages
+
+    async def action(client: Client) -> Any:
+        return await client.records.preview(await whole_id(client, run), step, output)
+
+    found = messages.to_dict(session.ask(action))
+    if session.out.json:
+        session.out.document(found)
+    else:
+        previews.show(session.out, found["artifact"], found.get("preview") or {})
+
+
 def _show(out: Output, view: views.RunView) -> None:
     out.fields(
         {

@@ -22,6 +22,21 @@ from foldline.sdk import context
 
 NOT_RUNNING = 3
 
+
+def _address(context: click.Context, option: click.Parameter, text: str) -> str:
+    """Of a store that can be opened; a folder from here on, wherever the supervisor will run."""
+    from foldline.artifacts.port import StoreUnavailableError
+    from foldline.artifacts.store import open_store
+
+    if "://" not in text:
+        return str(Path(text).expanduser().absolute()) if text else ""
+    try:
+        open_store(text)
+    except StoreUnavailableError as error:
+        raise click.BadParameter(str(error), context, option) from error
+    return text
+
+
 at_home = click.option(
     "--home",
     "folder",
@@ -39,6 +54,14 @@ as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 @click.option("--detach", is_flag=True, help="Return when everything is ready and leave it running.")
 @click.option("--postgres", default="", metavar="URL", help="Use this Postgres instead of an embedded one.")
 @click.option("--nats", default="", metavar="URL", help="Use this NATS instead of an embedded one.")
+@click.option(
+    "--artifacts",
+    default="",
+    envvar="FOLDLINE_ARTIFACTS",
+    callback=_address,
+    metavar="URL",
+    help="Keep artifacts there (s3://bucket/prefix, or a folder) instead of in the home.",
+)
 @click.option("--http-port", default=0, metavar="N", help="Port of the console and the HTTP API.")
 @click.option("--grpc-port", default=0, metavar="N", help="Port of the gRPC API.")
 @click.option("--postgres-port", default=0, metavar="N", help="Port of the embedded Postgres.")

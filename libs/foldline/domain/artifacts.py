@@ -23,6 +23,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     value: Json | UnsetType = UNSET
     summary: dict[str, Json] = {}
     filename: str = ""
+    preview: str = ""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

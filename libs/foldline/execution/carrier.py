@@ -19,6 +19,9 @@ from foldline.runtime.failures import is_disk_full
 from foldline.runtime.jobs import DEFAULT_GRACE_SECONDS, Facts, Job, Line, Outcome, Product
 from foldline.runtime.launcher import Launcher, OnLines, OnStarted
 
+PREVIEW_BYTES = 64 * 1024
+"""No preview is larger; codecs stay well below."""
+
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """How an attempt ended: `failure` is None when all outputs are stored."""
@@ -37,7 +40,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 class Carrier:
     """Carries out work orders with a launcher, on a store."""
 
-    def __init__(self, launcher: Launcher, store: ArtifactStore, inputs: Inputs) -> None:
+    def __init__(
+        self, launcher: Launcher, store: ArtifactStore, inputs: Inputs, *, permits_pickle: bool
+    ) -> None:
+        """`permits_pickle`: steps that ask for pickle by name may have it."""
+        self._permits_pickle = permits_pickle
         self._launcher = launcher
         self._store = store
         self._inputs = inputs
@@ -58,7 +65,8 @@ class Carrier:
             folder=folder,
             inputs=given,
             outputs=tuple((output.name, output.type) for output in work.outputs),
-            allow_pickle=work.allow_pickle,
+            allow_pickle=work.allow_pickle and self._permits_pickle,
+            pickle_forbidden=work.allow_pickle and not self._permits_pickle,
             run_seconds=work.timeouts.run_seconds,
             silence_seconds=work.timeouts.silence_seconds,
             grace_seconds=grace_of(work),
@@ -132,7 +140,13 @@ class Carrier:
             value=value,
             summary=product.summary,
             filename=product.filename,
+            preview=await self._previewed(product),
         )
+
+    async def _previewed(self, product: Product) -> str:
+        """The digest of its preview; what is too large to be one is dropped."""
+        content = msgspec.json.encode(product.preview) if product.preview else b""
+        return await self._store.put_bytes(content) if 0 < len(content) <= PREVIEW_BYTES else ""
 
 
 def started(key: AttemptKey, session: str) -> Report:

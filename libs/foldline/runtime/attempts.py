@@ -58,6 +58,7 @@ class Attempt:
             "inputs": inputs,
             "outputs": self.job.outputs,
             "allow_pickle": self.job.allow_pickle,
+            "pickle_forbidden": self.job.pickle_forbidden,
             "facts": dataclasses.asdict(self.job.facts),
             "checkpoint": None if self.job.checkpoint is None else self.job.checkpoint.fields(),
         }

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from foldline.runtime import codecs, context, failures, kernel, outputs, sheets
+from foldline.runtime.codecs import classes
 from foldline.runtime.failures import StepError
 from foldline.runtime.jobs import Facts, Given
 from foldline.runtime.seeds import SeedWatch
@@ -99,7 +100,8 @@ def _attempt(module: str, job: dict[str, Any], folder: Path, *, result: int) -> 
     outcome: dict[str, Any]
     try:
         function = _find(module, job["function"])
-        arguments = _arguments(job, reads)
+        arguments = _arguments(job, function, reads)
+        sheets.write(result, {"reads": reads})  # also if the process should not come to its end
         value = function(**arguments)
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - as Python does at its end
         outcome = {"outputs": _encode(job, value, folder)}
@@ -128,13 +130,27 @@ def _find(module: str, name: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def _arguments(job: dict[str, Any], reads: list[str]) -> dict[str, Any]:
+def _arguments(job: dict[str, Any], function: Callable[..., Any], reads: list[str]) -> dict[str, Any]:
     arguments = {}
+    annotations = classes.annotations_of(function)
     for name, fields in job["inputs"].items():
         given = Given.of(fields)
-        arguments[name] = codecs.decode(name, given, allow_pickle=job["allow_pickle"])
+        value = codecs.decode(name, given, **_pickle(job))
         reads += codecs.reads(given)
+        arguments[name] = _as_annotated(name, value, annotations.get(name))
     return arguments
+
+
+def _as_annotated(name: str, value: object, annotation: object) -> object:
+    try:
+        return classes.built(value, annotation)
+    except Exception as error:
+        message = f"input {name} is no {annotation}: {failures.class_name(error)}: {error}"
+        raise StepError("invalid", "INPUT_NOT_READABLE", message) from error
+
+
+def _pickle(job: dict[str, Any]) -> dict[str, bool]:
+    return {"allow_pickle": job["allow_pickle"], "pickle_forbidden": job["pickle_forbidden"]}
 
 
 def _encode(job: dict[str, Any], value: object, folder: Path) -> dict[str, Any]:
@@ -142,7 +158,7 @@ def _encode(job: dict[str, Any], value: object, folder: Path) -> dict[str, Any]:
     products = {}
     for name, kind, one in outputs.split(value, declared):
         target = folder / OUTPUTS / name
-        product = codecs.encode(name, one, kind, target, allow_pickle=job["allow_pickle"])
+        product = codecs.encode(name, one, kind, target, **_pickle(job))
         products[name] = {**dataclasses.asdict(product), "file": str(product.file) if product.file else None}
     return products
 

@@ -85,7 +85,7 @@ def checkpoint(value: object) -> None:
         return
     name = f"{os.getpid()}-{next(_channel.numbers)}"
     product = _written(value, _channel.folder / CHECKPOINTS / name)
-    note = {**dataclasses.asdict(product), "file": name if product.file else None}
+    note = {**dataclasses.asdict(product), "file": name if product.file else None, "preview": {}}
     if len(json.dumps(note)) > _LONGEST_NOTE:
         note["summary"] = {}
     _send({"checkpoint": note})

@@ -87,6 +87,8 @@ class Job:
     outputs: tuple[tuple[str, str], ...] = ()
     """Declared outputs as (name, type)."""
     allow_pickle: bool = False
+    pickle_forbidden: bool = False
+    """The step asks for pickle and may not have it; only words depend on this."""
     run_seconds: float = 0.0
     """Longest time that the step's process may run; 0 means no limit."""
     silence_seconds: float = 0.0
@@ -113,7 +115,7 @@ class StepFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """One encoded output: `text` where it is small JSON, otherwise `file`."""
+    """One encoded output: `text` where it is small JSON, otherwise `file`, with a preview in JSON."""
 
     type: str
     encoding: str
@@ -121,6 +123,7 @@ class Product:
     file: Path | None = None
     summary: dict[str, Any] = field(default_factory=dict)
     filename: str = ""
+    preview: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

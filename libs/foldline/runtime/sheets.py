@@ -19,7 +19,8 @@ def new(content: dict[str, Any] | None = None) -> int:
 
 
 def write(fd: int, content: dict[str, Any]) -> None:
-    """Write the sheet, which is empty, from its beginning."""
+    """Write the sheet anew."""
+    os.ftruncate(fd, 0)
     rest = memoryview(json.dumps(content).encode())
     offset = 0
     while offset < len(rest):

@@ -28,7 +28,13 @@ _BY_NAME = {
     "pandas.DataFrame": "table",
     "polars.DataFrame": "table",
     "pyarrow.Table": "table",
+    "torch.Tensor": "array",
     "sklearn.base.BaseEstimator": "model",
+    "lightgbm.Booster": "model",
+    "xgboost.Booster": "model",
+    "xgboost.XGBModel": "model",
+    "onnx.ModelProto": "model",
+    "pydantic.BaseModel": "json",
     "PIL.Image.Image": "image",
     "matplotlib.figure.Figure": "image",
     "pathlib.Path": "file",
@@ -75,6 +81,8 @@ def type_of(annotation: object) -> str:
         # None is no value of a scalar type, but JSON has it.
         return kind if kind == "json" or len(members) == len(typing.get_args(annotation)) else "any"
     origin = typing.get_origin(annotation) or annotation
+    if origin is dict and (inner := typing.get_args(annotation)) and type_of(inner[1]) == "array":
+        return "array"  # arrays by name
     if isinstance(origin, typing.ForwardRef):
         origin = origin.__forward_arg__
     if isinstance(origin, str):
@@ -98,7 +106,10 @@ def outputs_of(annotation: object) -> Outputs:
     annotation = _bare(annotation)
     if annotation is None or annotation is type(None):
         return Outputs(())
-    if isinstance(annotation, type) and (fields := fields_of(annotation)) is not None:
+    # Where nobody registered a codec, the module need not be loaded for it.
+    authored = sys.modules.get("foldline.runtime.codecs.authored")
+    is_whole = isinstance(annotation, type) and authored is not None and authored.has_codec(annotation)
+    if isinstance(annotation, type) and not is_whole and (fields := fields_of(annotation)) is not None:
         return Outputs(tuple((name, type_of(kind)) for name, kind in fields), is_record=True)
     return Outputs((("output", type_of(annotation)),))
 

@@ -221,6 +221,13 @@ class Records:
 
         return first.artifact, rest()
 
+    async def preview(self, run_id: str, step: str, output: str) -> pb.GetArtifactPreviewResponse:
+        """What is shown of an output of a step without its content."""
+        request = pb.GetArtifactPreviewRequest(
+            workspace=self._workspace, run_id=run_id, step=step, output=output
+        )
+        return await ask(self._recorder.GetArtifactPreview, request)
+
     async def parked(self, limit: int = 50) -> list[pb.ParkedMessage]:
         """Messages that no consumer could handle, newest first. Needs admin of the installation."""
         request = pb.ListParkedMessagesRequest(page_size=limit)

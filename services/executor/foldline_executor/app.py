@@ -43,7 +43,7 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
     """Open the store and NATS, then serve until `life.stop`."""
     # Steps run as the same user; the keys of the installation are none of their business.
     kernel.forbid_inspection()
-    store = open_store(settings.artifacts)
+    store = open_store(settings.artifacts, patience_seconds=settings.artifacts_patience_seconds)
     async with jetstream.connect(settings.nats.value, name="executor") as bus:
         await serve(settings, life, store=store, bus=bus)
 
@@ -64,7 +64,7 @@ async def serve(settings: Settings, life: Lifecycle, *, store: ArtifactStore, bu
         attempts = Attempts(
             session=place.session,
             slots=settings.slot_count,
-            runner=Runner(launcher, places, store, place.work),
+            runner=Runner(launcher, places, store, place.work, permits_pickle=settings.allow_pickle),
             reports=reports,
             open_log=partial(
                 AttemptLog,

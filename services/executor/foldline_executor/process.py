@@ -22,10 +22,13 @@ from foldline_executor.places import Places
 class Runner:
     """Runs attempts."""
 
-    def __init__(self, launcher: Launcher, places: Places, store: ArtifactStore, work: Path) -> None:
+    def __init__(
+        self, launcher: Launcher, places: Places, store: ArtifactStore, work: Path, *, permits_pickle: bool
+    ) -> None:
         self._launcher = launcher
         self._places = places
         self._store = store
+        self._permits_pickle = permits_pickle
         self._work = work
 
     async def run(
@@ -39,7 +42,10 @@ class Runner:
         folder = self._work / new_id()
         try:
             async with self._places.stay(attempt_log.note) as stay:
-                carrier = Carrier(self._launcher, self._store, Inputs(self._store.local_path, stay.artifact))
+                inputs = Inputs(self._store.local_path, stay.artifact)
+                carrier = Carrier(
+                    self._launcher, self._store, inputs, permits_pickle=self._permits_pickle
+                )
                 python = await stay.python(work.environment)
                 bundle = await stay.bundle(work.bundle)
                 job = await carrier.job(work, python=python, bundle=bundle, folder=folder)

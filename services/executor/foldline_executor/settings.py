@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from foldline.artifacts.store import PATIENCE_SECONDS
 from foldline.chassis import settings
 from foldline.chassis.amounts import ByteAmount
 from foldline.chassis.settings import Secret
@@ -22,6 +23,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: str  # folder, or address of an object store
     token_key: Secret
     home: Path  # environments, bundles, work folders, spooled reports
+    artifacts_patience_seconds: float = PATIENCE_SECONDS  # how long a store that is away is tried again
     name: str = "executor"
     region: str = "local"
     pool: str = "default"
@@ -39,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_artifacts: ByteAmount = ByteAmount(20 * 1024**3)  # inputs fetched from a remote store, together
     drain_seconds: float = 10.0  # how long attempts may go on after SIGTERM before they are stopped
     disk_free: ByteAmount = ByteAmount(1024**3)  # with less free space no new work is taken; 0 means any
+    allow_pickle: bool = False  # may steps that ask for pickle by name have it
     store_patience_seconds: float = 30.0  # how long logs wait for a store that is away
     log_lines: int = cuts.DEFAULT_LINES  # of one attempt; of what follows only the last lines are kept
     log_bytes: ByteAmount = ByteAmount(cuts.DEFAULT_BYTES)  # the same for the bytes of its text

@@ -37,6 +37,8 @@ _SUFFIX = {
     "npy": ".npy",
     "parquet": ".parquet",
     "skops": ".skops",
+    "safetensors": ".safetensors",
+    "onnx": ".onnx",
     "png": ".png",
     "json": ".json",
     "list": ".json",

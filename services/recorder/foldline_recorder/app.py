@@ -49,7 +49,16 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
             PostgresEventStore(pool, dsn) as store,
             jetstream.connect(settings.nats.value, name="foldline-recorder") as bus,
             admin.serve(settings.admin, life),
-            serve(settings, life, pool=pool, store=store, bus=bus, artifacts=open_store(settings.artifacts)),
+            serve(
+                settings,
+                life,
+                pool=pool,
+                store=store,
+                bus=bus,
+                artifacts=open_store(
+                    settings.artifacts, patience_seconds=settings.artifacts_patience_seconds
+                ),
+            ),
         ):
             life.ready.set()
             await life.stop.wait()

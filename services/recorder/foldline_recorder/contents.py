@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 
 import msgspec
 from msgspec import UNSET
@@ -19,9 +19,11 @@ from foldline.artifacts.port import (
 from foldline.domain.artifacts import Artifact
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.releases import digest
+from foldline.domain.spec import Json
 from foldline.wire import messages
 from foldline_recorder.records import Record
 
+PREVIEW_BYTES = 64 * 1024
 CHUNK_BYTES = 256 * 1024
 
 
@@ -58,6 +60,28 @@ async def read(store: ArtifactStore, artifact: Artifact) -> AsyncGenerator[ReadA
     with translated():
         async for piece in _pieces(store, artifact.digest):
             yield ReadArtifactResponse(chunk=piece)
+
+
+async def preview(store: ArtifactStore, artifact: Artifact) -> dict[str, Json]:
+    """What is shown of it; nothing where there is nothing. Of more than a preview has, no more is read."""
+    if not artifact.preview:
+        return {}
+    content = bytearray()
+    with translated():
+        async with aclosing(store.stream(artifact.preview)) as pieces:
+            async for piece in pieces:
+                content += piece
+                if len(content) > PREVIEW_BYTES:
+                    raise _no_preview(artifact, f"it is larger than {PREVIEW_BYTES} bytes")
+    try:
+        return msgspec.json.decode(content, type=dict[str, Json])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise _no_preview(artifact, str(error)) from error
+
+
+def _no_preview(artifact: Artifact, why: str) -> FoldlineError:
+    message = f"the preview {artifact.preview} of {artifact.digest} cannot be shown: {why}"
+    return FoldlineError(Kind.INTERNAL, "PREVIEW_UNREADABLE", message)
 
 
 def _inline(artifact: Artifact) -> bytes | None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import grpc
 
+from foldline.api.event.v1.artifact_pb2 import Artifact as ArtifactMessage
 from foldline.api.recorder.v1 import recorder_service_pb2 as pb
 from foldline.api.recorder.v1.recorder_service_pb2_grpc import RecorderServiceServicer
 from foldline.api.workflow.v1.workflow_pb2 import Graph as GraphMessage
@@ -136,6 +137,17 @@ class RecorderServicer(RecorderServiceServicer):
         async with aclosing(contents.read(self._parts.artifacts, artifact)) as answers:
             async for answer in answers:
                 yield answer
+
+    async def GetArtifactPreview(  # noqa: N802 - the name in the proto
+        self, request: pb.GetArtifactPreviewRequest, context: Context
+    ) -> pb.GetArtifactPreviewResponse:
+        del context
+        record = await self._parts.finder.record(request.workspace, request.run_id)
+        artifact = contents.output_of(record, request.step, request.output)
+        answer = pb.GetArtifactPreviewResponse(artifact=messages.to_message(artifact, ArtifactMessage))
+        if found := await contents.preview(self._parts.artifacts, artifact):
+            answer.preview.update(found)
+        return answer
 
     async def ListTodos(  # noqa: N802 - the name in the proto
         self, request: pb.ListTodosRequest, context: Context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from foldline.artifacts.store import PATIENCE_SECONDS
 from foldline.chassis.settings import Secret
 
 
@@ -12,6 +13,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats: Secret
     artifacts: str  # folder, or s3://bucket/prefix
     token_key: Secret
+    artifacts_patience_seconds: float = PATIENCE_SECONDS  # how long a store that is away is tried again
     listen: str = "127.0.0.1:0"
     admin: str = "127.0.0.1:0"
     log_format: str = "auto"

@@ -54,7 +54,9 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
                 key=settings.token_key,
                 pool=pool,
                 store=store,
-                artifacts=open_store(settings.artifacts),
+                artifacts=open_store(
+                    settings.artifacts, patience_seconds=settings.artifacts_patience_seconds
+                ),
                 clock=SystemClock(),
             ),
         ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from foldline.artifacts.store import PATIENCE_SECONDS
 from foldline.chassis.settings import Secret
 
 
@@ -11,6 +12,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     postgres: Secret
     artifacts: str  # folder path or s3://…
     token_key: Secret
+    artifacts_patience_seconds: float = PATIENCE_SECONDS  # how long a store that is away is tried again
     listen: str = "127.0.0.1:0"
     admin: str = "127.0.0.1:0"
     log_format: str = "auto"

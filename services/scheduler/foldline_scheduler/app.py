@@ -17,7 +17,7 @@ from foldline.chassis.lifecycle import Lifecycle
 from foldline.eventstore.postgres import PostgresEventStore
 from foldline.pg import connect, migrate
 from foldline.wire import failures
-from foldline_scheduler.engine import Base, assemble
+from foldline_scheduler.engine import Base, Engine, assemble
 from foldline_scheduler.leases import Leases
 from foldline_scheduler.listener import Listener
 from foldline_scheduler.open_runs import OpenRuns
@@ -47,7 +47,8 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         registry = await opened.enter_async_context(rpc.channel(settings.registry))
         tasks = await opened.enter_async_context(asyncio.TaskGroup())
         clock = SystemClock()
-        base = Base(pool, store, bus, open_store(settings.artifacts), clock, tasks, life.stop)
+        artifacts = open_store(settings.artifacts, patience_seconds=settings.artifacts_patience_seconds)
+        base = Base(pool, store, bus, artifacts, clock, tasks, life.stop)
         engine = assemble(base, silence_seconds=settings.silence_seconds, limits=limits, flavors=flavors)
         owner, listener = engine.owner, engine.listener
         open_runs = OpenRuns(pool, store)
@@ -83,19 +84,29 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         opened.push_async_callback(told.close)
         opened.push_async_callback(leases.release)
 
-        async def adopt_open_runs() -> None:
-            """Runs that another scheduler created and whose poke was lost on the way to us."""
-            await owner.adopt(await open_runs.of(owner.partitions))
-
-        third = settings.lease_seconds / 3
-        tasks.create_task(loops.every(third, leases.keep, name="leases", until=life.stop))
-        tasks.create_task(loops.every(OPEN_RUNS_SECONDS, adopt_open_runs, name="open_runs", until=life.stop))
-        tasks.create_task(
-            loops.every(SILENCE_CHECK_SECONDS, listener.check_silence, name="silence", until=life.stop)
-        )
+        _start_loops(tasks, settings, life, leases=leases, engine=engine, open_runs=open_runs)
         await opened.enter_async_context(parts.running())
         life.ready.set()
         await life.stop.wait()
+
+
+def _start_loops(
+    tasks: asyncio.TaskGroup,
+    settings: Settings,
+    life: Lifecycle,
+    *,
+    leases: Leases,
+    engine: Engine,
+    open_runs: OpenRuns,
+) -> None:
+    async def adopt_open_runs() -> None:
+        """Runs that another scheduler created and whose poke was lost on the way to us."""
+        await engine.owner.adopt(await open_runs.of(engine.owner.partitions))
+
+    third, silence = settings.lease_seconds / 3, engine.listener.check_silence
+    tasks.create_task(loops.every(third, leases.keep, name="leases", until=life.stop))
+    tasks.create_task(loops.every(OPEN_RUNS_SECONDS, adopt_open_runs, name="open_runs", until=life.stop))
+    tasks.create_task(loops.every(SILENCE_CHECK_SECONDS, silence, name="silence", until=life.stop))
 
 
 async def _subscribe(bus: Bus, owner: Owner, listener: Listener) -> list[Subscription]:

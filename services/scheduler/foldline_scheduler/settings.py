@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from foldline.artifacts.store import PATIENCE_SECONDS
 from foldline.chassis.settings import Secret
 from foldline_scheduler.limits import FlavorsText, LimitsText
 
@@ -14,6 +15,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     token_key: Secret
     registry: str  # host:port of the registry's gRPC
     artifacts: str  # folder, or address of an object store: lists that maps run over
+    artifacts_patience_seconds: float = PATIENCE_SECONDS  # how long a store that is away is tried again
     listen: str = "127.0.0.1:0"
     admin: str = "127.0.0.1:0"
     log_format: str = "auto"

@@ -119,3 +119,35 @@ async def test_a_value_that_is_not_what_its_digest_names_is_not_passed_off_as_th
     message = await refused(read_all(desk.stub.ReadArtifact(ask(story))), grpc.StatusCode.NOT_FOUND)
 
     assert message.endswith("is not in the artifact store")
+
+
+async def preview(desk: Desk, story: Story) -> pb.GetArtifactPreviewResponse:
+    request = pb.GetArtifactPreviewRequest(workspace="lab", run_id=story.run_id, step="a", output="output")
+    return await desk.stub.GetArtifactPreview(request)
+
+
+async def test_a_preview_is_answered_without_the_artifact(desk: Desk) -> None:
+    shown = await desk.artifacts.put_bytes(b'{"kind":"table","rows":3,"head":[[1,null]]}')
+    missing = "sha256:" + "0" * 64
+    story = await with_output(desk, Artifact(digest=missing, type="table", encoding="parquet", preview=shown))
+
+    answer = await preview(desk, story)
+
+    assert (answer.artifact.digest, answer.artifact.preview) == (missing, shown)
+    assert messages.to_dict(answer)["preview"] == {"kind": "table", "rows": 3, "head": [[1, None]]}
+
+
+async def test_an_artifact_without_a_preview_is_answered_alone(desk: Desk) -> None:
+    story = await with_output(desk, Artifact(digest="sha256:" + "0" * 64, type="file", encoding="file"))
+
+    assert not (await preview(desk, story)).HasField("preview")
+
+
+async def test_a_preview_that_is_none_is_told_and_not_read_to_its_end(desk: Desk) -> None:
+    for content, why in ((b"x" * 200_000, "larger than 65536 bytes"), (b"[1]", "Expected `object`")):
+        shown = await desk.artifacts.put_bytes(content)
+        story = await with_output(
+            desk, Artifact(digest=shown, type="table", encoding="parquet", preview=shown)
+        )
+
+        assert why in await refused(preview(desk, story), grpc.StatusCode.INTERNAL)

@@ -65,3 +65,18 @@ def test_what_an_executor_keeps_is_told_to_it(tmp_path: Path, monkeypatch: pytes
     assert programs["executor"]["FOLDLINE_PYTHONS"] == "/opt/python"
     assert programs["executor"]["FOLDLINE_HOME"] == str(Home(tmp_path).executor)
     assert "FOLDLINE_PYTHONS" not in programs["registry"]
+
+
+def test_the_keys_of_an_object_store_are_for_its_users_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    ports = dict.fromkeys(port_names(), 1)
+    backing = Backing("p", "n", "s3://bucket/prefix", "k")
+
+    programs = {one.name: one.env for one in service_programs(Home(tmp_path), ports, backing)}
+
+    assert {name for name, env in programs.items() if "AWS_SECRET_ACCESS_KEY" in env} == {
+        name for name, env in programs.items() if "FOLDLINE_ARTIFACTS" in env
+    }
+    assert "AWS_SECRET_ACCESS_KEY" not in programs["gateway"]

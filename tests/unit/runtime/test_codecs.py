@@ -7,7 +7,6 @@ import io
 import math
 import pickle
 import threading
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,11 +21,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from tests.unit.runtime.coding import Encode, _in_a_work_folder, decode, encode, refusal
 
 from foldline.runtime import codecs
 from foldline.runtime.codecs.arrays import MAPPED_FROM_BYTES
 from foldline.runtime.failures import StepError
-from foldline.runtime.jobs import INLINE_LIMIT_BYTES, Given, Product
+from foldline.runtime.jobs import INLINE_LIMIT_BYTES, Given
+
+__all__ = ["_in_a_work_folder", "encode"]
 
 
 @dataclasses.dataclass
@@ -38,34 +40,6 @@ class Score:
 class Point(NamedTuple):
     x: int
     y: int
-
-
-@pytest.fixture(autouse=True)
-def _in_a_work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-Encode = Callable[..., Product]
-
-
-@pytest.fixture
-def encode(tmp_path: Path) -> Encode:
-    def encode(value: object, declared: str = "any", *, allow_pickle: bool = False) -> Product:
-        return codecs.encode("output", value, declared, tmp_path / "output", allow_pickle=allow_pickle)
-
-    return encode
-
-
-def decode(product: Product, *, allow_pickle: bool = False) -> Any:
-    given = Given(file=str(product.file), encoding=product.encoding, filename=product.filename)
-    return codecs.decode("data", given, allow_pickle=allow_pickle)
-
-
-def refusal(encode: Encode, value: object, declared: str = "any", *, allow_pickle: bool = False) -> str:
-    with pytest.raises(StepError) as refused:
-        encode(value, declared, allow_pickle=allow_pickle)
-    assert refused.value.failure.kind == "invalid"
-    return f"{refused.value.failure.reason}: {refused.value.failure.message}"
 
 
 @pytest.mark.parametrize(
@@ -244,6 +218,7 @@ def test_images_are_png(encode: Encode) -> None:
     product = encode(image)
 
     assert (product.type, product.encoding, product.filename) == ("image", "png", "output.png")
+    assert product.preview["thumbnail"]
     assert product.summary == {"width": 4, "height": 3, "mode": "RGB"}
     assert decode(product).tobytes() == image.tobytes()
 
@@ -258,10 +233,6 @@ def test_a_file_comes_back_as_a_copy_under_its_name(encode: Encode, tmp_path: Pa
 
     assert (product.type, product.filename, copy.name) == ("file", "report.csv", "report.csv")
     assert decode(product).read_text() == "a,b\n"
-
-
-def test_a_folder_is_no_file(encode: Encode, tmp_path: Path) -> None:
-    assert "is a folder; pack it into one file" in refusal(encode, tmp_path)
 
 
 def test_pickle_needs_to_be_asked_for(encode: Encode) -> None:

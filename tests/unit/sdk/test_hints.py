@@ -41,6 +41,14 @@ def test_a_python_type_is_a_value_type(annotation: object, kind: str) -> None:
     assert hints.type_of(annotation) == kind
 
 
+def test_arrays_by_name_are_arrays() -> None:
+    array = type("ndarray", (), {"__module__": "numpy"})
+
+    assert hints.type_of(dict[str, array]) == "array"  # type: ignore[valid-type]  # made just now
+    assert hints.input_type_of(dict[str, array] | None) == "array"  # type: ignore[valid-type]
+    assert hints.type_of(dict[str, Any]) == "json"
+
+
 @pytest.mark.parametrize(
     ("dotted", "kind"),
     [
@@ -52,6 +60,11 @@ def test_a_python_type_is_a_value_type(annotation: object, kind: str) -> None:
         ("matplotlib.figure.Figure", "image"),
         ("sklearn.svm._classes.SVC", "model"),
         ("torch.nn.modules.module.Module", "any"),
+        ("torch.Tensor", "array"),
+        ("lightgbm.basic.Booster", "model"),
+        ("xgboost.core.Booster", "model"),
+        ("onnx.onnx_ml_pb2.ModelProto", "model"),
+        ("pydantic.main.BaseModel", "json"),
     ],
 )
 def test_a_class_of_a_library_is_known_by_module_and_name(dotted: str, kind: str) -> None:

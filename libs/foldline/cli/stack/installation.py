@@ -36,6 +36,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     home: str
     postgres: str = ""
     nats: str = ""
+    artifacts: str = ""
     http_port: int = 0
     grpc_port: int = 0
     postgres_port: int = 0
@@ -186,7 +187,7 @@ async def _start_servers(start: _Start, ports: dict[str, int]) -> programs.Backi
     return programs.Backing(
         postgres=options.postgres or postgres.dsn(),
         nats=options.nats or nats.url,
-        artifacts=str(home.artifacts),
+        artifacts=options.artifacts or str(home.artifacts),
         token_key=credentials.key(home),
         slots=options.slots,
         limits=options.limits,

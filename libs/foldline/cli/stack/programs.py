@@ -34,6 +34,9 @@ WITHHELD = {
 _OF_EXECUTOR = ("PYTHONS", "KEEP_ENVIRONMENTS", "KEEP_BUNDLES", "KEEP_ARTIFACTS")
 """Settings that are taken from our own environment."""
 
+STORE_KEYS = ("AWS_", "GOOGLE_", "AZURE_")
+"""How the variables begin that object stores are configured by."""
+
 
 class Backing(msgspec.Struct, frozen=True):
     """What the services stand on: embedded servers or existing ones."""
@@ -122,7 +125,7 @@ def service_programs(home: Home, ports: Mapping[str, int], backing: Backing) -> 
         Program(
             name=name,
             argv=(sys.executable, "-P", "-m", package),
-            env={**_inherited(), **_prefixed(_settings(service, name, home, ports, backing))},
+            env={**_inherited(service), **_prefixed(_settings(service, name, home, ports, backing))},
         )
         for service, package in services().items()
         for name in members(service, backing.replicas)
@@ -163,6 +166,8 @@ def _own_settings(
                 "POOL": "default",
                 "SLOTS": str(backing.slots),
                 **_passed_on(_OF_EXECUTOR),
+                # Who runs this has written the steps, too, or reads what the same people wrote.
+                "ALLOW_PICKLE": "true",
             }
         case "gateway":
             behind = ("registry", "scheduler", "recorder", "executor")
@@ -184,10 +189,14 @@ def _prefixed(values: Mapping[str, str]) -> dict[str, str]:
     return {f"FOLDLINE_{key}": value for key, value in values.items()}
 
 
-def _inherited() -> dict[str, str]:
-    """Our environment without what steers clients (FOLDLINE_HOME means something else to an executor)."""
+def _inherited(service: str) -> dict[str, str]:
+    """Our environment without what steers clients (FOLDLINE_HOME means something else to an executor).
+
+    The keys of an object store are for those alone who use it.
+    """
     ours = os.environ  # noqa: TID251 - passed on, not read
-    kept = {key: value for key, value in ours.items() if not key.startswith("FOLDLINE_")}
+    dropped = ("FOLDLINE_", *(STORE_KEYS if "ARTIFACTS" in WITHHELD.get(service, set()) else ()))
+    kept = {key: value for key, value in ours.items() if not key.startswith(dropped)}
     programs = str(Path(sys.executable).parent)
     return kept | {
         "PATH": f"{programs}:{kept.get('PATH', '/usr/bin:/bin')}",

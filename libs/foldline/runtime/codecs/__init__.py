@@ -1,16 +1,33 @@
 """Values as files, in safe formats: chosen by the value when written, by the encoding's name when read.
 
 No reader ever imports a class that data names; pickle is read and written only where the step allows it by
-name. Libraries are imported when a value needs them, in the step's process.
+name and the installation permits it. Libraries are imported when a value needs them, in the step's process;
+no service imports this package.
 """
 
 from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import Any
 
-from foldline.runtime.codecs import arrays, files, images, json_values, lists, models, pickled, tables
-from foldline.runtime.codecs.port import Codec, NotStorable, type_name
+from foldline.runtime.codecs import (
+    arrays,
+    authored,
+    boosters,
+    files,
+    folders,
+    images,
+    json_values,
+    lists,
+    models,
+    onnx_models,
+    pickled,
+    previews,
+    tables,
+    tensors,
+)
+from foldline.runtime.codecs.port import Codec, LibraryMissing, NotStorable, Written, type_name
 from foldline.runtime.failures import StepError, class_name
 from foldline.runtime.jobs import INLINE_LIMIT_BYTES, LISTS, Given, Product
 
@@ -18,9 +35,15 @@ __all__ = ["NotStorable", "decode", "encode", "reads", "type_name", "write"]
 
 _CODECS: tuple[Codec, ...] = (
     arrays.ArrayCodec(),
+    tensors.TensorCodec(),
     tables.TableCodec(),
+    # Their classes are scikit-learn's, too, so they go before it.
+    boosters.LightGBMCodec(),
+    boosters.XGBoostCodec(),
+    onnx_models.OnnxCodec(),
     models.ModelCodec(),
     images.ImageCodec(),
+    folders.FolderCodec(),
     files.FileCodec(),
 )
 _PICKLE = pickled.PickleCodec()
@@ -30,13 +53,27 @@ _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 #: What a place of a declared type takes besides itself.
 _ALSO_TAKES = {"float": ("int",), "json": ("int", "float", "str", "bool")}
 
+_BY_STEP = "; a step may opt in to pickle by @fl.step(allow_pickle=True)"
+_FORBIDDEN = "; the step asks for pickle, which this installation does not permit (FOLDLINE_ALLOW_PICKLE)"
 
-def encode(name: str, value: object, declared: str, target: Path, *, allow_pickle: bool) -> Product:
-    """Write output `name` to `target`; small JSON is returned as text. StepError where it cannot be."""
+
+def encode(
+    name: str,
+    value: object,
+    declared: str,
+    target: Path,
+    *,
+    allow_pickle: bool,
+    pickle_forbidden: bool = False,
+) -> Product:
+    """Write output `name` to `target`; small JSON is returned as text. StepError where it cannot be.
+
+    `pickle_forbidden`: the step asks for pickle and may not have it.
+    """
     try:
         return write(value, declared, target, allow_pickle=allow_pickle)
     except NotStorable as refusal:
-        hint = "" if allow_pickle else "; a step may opt in to pickle by @fl.step(allow_pickle=True)"
+        hint = "" if allow_pickle else _FORBIDDEN if pickle_forbidden else _BY_STEP
         message = f"output {name} is a {type_name(value)} and cannot be stored: {refusal}"
         raise StepError(
             "invalid", "OUTPUT_NOT_STORABLE", message + (hint if refusal.pickle_helps else "")
@@ -53,22 +90,29 @@ def encode(name: str, value: object, declared: str, target: Path, *, allow_pickl
         ) from error
 
 
-def decode(name: str, given: Given, *, allow_pickle: bool) -> object:
+def decode(name: str, given: Given, *, allow_pickle: bool, pickle_forbidden: bool = False) -> object:
     """The value of input `name`; StepError where its bytes are not what their encoding says."""
     if given.encoding in LISTS:
-        return _decode_list(name, given, allow_pickle)
+        return _decode_list(name, given, allow_pickle, pickle_forbidden)
     if not given.file:
         return given.value
     if given.encoding == _PICKLE.encoding and not allow_pickle:
         message = f"input {name} is a pickle; only a step with @fl.step(allow_pickle=True) reads one"
+        if pickle_forbidden:
+            message = f"input {name} is a pickle{_FORBIDDEN}"
         raise StepError("invalid", "INPUT_PICKLE_REFUSED", message)
     codec = _by_encoding(given.encoding)
-    if codec is None:
+    if codec is None and not given.encoding.startswith(authored.PREFIX):
         raise StepError(
             "invalid", "INPUT_NOT_READABLE", f"input {name} has unknown encoding {given.encoding!r}"
         )
     try:
+        if codec is None:
+            return authored.read(given.encoding, Path(given.file), given.filename)
         return codec.read(Path(given.file), given.filename)
+    except LibraryMissing as error:
+        message = f"input {name} cannot be read as {given.encoding}: {error}"
+        raise StepError("invalid", "INPUT_NOT_READABLE", message) from error
     except Exception as error:
         raise _unreadable(name, given, error) from error
 
@@ -80,9 +124,12 @@ def reads(given: Given) -> list[str]:
     return [given.digest] if given.digest else []
 
 
-def _decode_list(name: str, given: Given, allow_pickle: bool) -> list[object]:
+def _decode_list(name: str, given: Given, allow_pickle: bool, pickle_forbidden: bool) -> list[object]:
+    def one(name: str, given: Given) -> object:
+        return decode(name, given, allow_pickle=allow_pickle, pickle_forbidden=pickle_forbidden)
+
     try:
-        return lists.read(name, given, lambda name, one: decode(name, one, allow_pickle=allow_pickle))
+        return lists.read(name, given, one)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise _unreadable(name, given, error) from error
 
@@ -98,7 +145,7 @@ class _WrongTypeError(Exception):
 
 def write(value: object, declared: str, target: Path, *, allow_pickle: bool) -> Product:
     """What `encode` does, with the errors of codecs: NotStorable, OSError."""
-    codec = next((codec for codec in _CODECS if codec.takes(value)), None)
+    codec = authored.taking(value) or next((codec for codec in _CODECS if codec.takes(value)), None)
     try:
         if codec is None:
             return _encode_json(value, declared, target)
@@ -113,10 +160,11 @@ def write(value: object, declared: str, target: Path, *, allow_pickle: bool) -> 
         codec, written = _PICKLE, _PICKLE.write(value, target)
     return Product(
         type=kind,
-        encoding=codec.encoding,
+        encoding=written.encoding or codec.encoding,
         file=target,
         summary=written.summary,
         filename=written.filename,
+        preview=_preview(written),
     )
 
 
@@ -127,7 +175,23 @@ def _encode_json(value: object, declared: str, target: Path) -> Product:
         return Product(type=kind, encoding="json", text=text)
     target.parent.mkdir(exist_ok=True)
     target.write_text(text, encoding="utf-8")
-    return Product(type=kind, encoding="json", file=target, summary=json_values.describe(value))
+    return Product(
+        type=kind,
+        encoding="json",
+        file=target,
+        summary=json_values.describe(value),
+        preview=previews.bounded(json_values.preview(value, text)),
+    )
+
+
+def _preview(written: Written) -> dict[str, Any]:
+    """Nothing where it cannot be made: what nobody can look at is stored all the same."""
+    if written.preview is None:
+        return {}
+    try:
+        return previews.bounded(written.preview())
+    except Exception as error:  # noqa: BLE001 - of libraries and of authors
+        return {"kind": "none", "problem": f"{class_name(error)}: {error}"[: previews.LONGEST_TEXT]}
 
 
 def _fit(declared: str, actual: str, value: object) -> str:

@@ -1,4 +1,4 @@
-"""JSON values, and what is plainly one: dataclasses, NamedTuples, tuples, numbers of numpy."""
+"""JSON values, and what is plainly one: dataclasses, pydantic models, NamedTuples, tuples, numpy scalars."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from foldline.runtime.codecs.port import NotStorable, Written, type_name
+from foldline.runtime.codecs import previews
+from foldline.runtime.codecs.port import NotStorable, Written, is_a, type_name
 
 _SCALARS = {bool: "bool", int: "int", float: "float", str: "str"}
 
@@ -50,6 +51,14 @@ def describe(value: object) -> dict[str, Any]:
     return {"length": len(value)} if isinstance(value, list | tuple | dict | str) else {}
 
 
+def preview(value: object, text: str) -> dict[str, Any]:
+    """The beginning of a large value, and its keys."""
+    found: dict[str, Any] = {"kind": "json", **describe(value), "text": text[: previews.LONGEST_TEXT]}
+    if isinstance(value, dict):
+        found["keys"] = previews.cells(value)
+    return found
+
+
 def _plain(value: Any, path: str) -> Any:
     """The value in JSON's own types. Subclasses of str, int and the like lose their class."""
     if value is None or isinstance(value, bool):
@@ -69,6 +78,8 @@ def _plain(value: Any, path: str) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in dataclasses.fields(value)]
         return {name: _plain(getattr(value, name), f"{path}.{name}") for name in names}
+    if is_a(value, "pydantic", "BaseModel") and not isinstance(value, type):
+        return _plain(value.model_dump(mode="json"), path)
     if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         return _plain(value.item(), path) if type(value.item()) is not type(value) else _refuse(value, path)
     return _refuse(value, path)

@@ -1,9 +1,4 @@
-"""scikit-learn estimators through skops, with a reviewed list of what may be loaded.
-
-skops trusts what it knows; these are the further classes that fitted scikit-learn estimators consist of. Each
-holds numbers and other trusted values; none runs anything when it is built. A class is added here after
-looking at its constructor and __setstate__, never because a model needs it.
-"""
+"""scikit-learn estimators through skops, which builds only what skops and `trusted` name."""
 
 from __future__ import annotations
 
@@ -12,42 +7,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from foldline.runtime.codecs.port import NotStorable, Written, is_a, type_name
-
-_LOSSES = ("HalfTweedieLoss", "HalfTweedieLossIdentity")
-_KERNELS = (
-    "CompoundKernel", "ConstantKernel", "DotProduct", "ExpSineSquared", "Exponentiation", "Matern",
-    "PairwiseKernel", "Product", "RBF", "RationalQuadratic", "Sum", "WhiteKernel",
-)  # fmt: skip
-_DISTANCES = ("Chebyshev", "Euclidean", "Hamming", "Haversine", "Manhattan", "Minkowski", "SEuclidean")
-_SCORES = ("chi2", "f_classif", "f_regression", "r_regression")
-
-TRUSTED = frozenset(
-    {
-        "numpy.dtype",
-        "numpy.mean",
-        "scipy._lib.array_api_compat.numpy._aliases.asarray",
-        "scipy.interpolate._bsplines.BSpline",
-        "scipy.sparse._csc.csc_matrix",
-        "scipy.sparse._csr.csr_matrix",
-        "sklearn.calibration._CalibratedClassifier",
-        "sklearn.calibration._SigmoidCalibration",
-        "sklearn.cluster._bisect_k_means._BisectingTree",
-        "sklearn.cluster._kmeans._kmeans_single_elkan",
-        "sklearn.cluster._kmeans._kmeans_single_lloyd",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
-        "sklearn.neighbors._ball_tree.BallTree",
-        "sklearn.neighbors._kd_tree.KDTree",
-        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-        "sklearn.tree._tree.Tree",
-        *(f"sklearn._loss.loss.{name}" for name in _LOSSES),
-        *(f"sklearn.feature_selection._univariate_selection.{name}" for name in _SCORES),
-        *(f"sklearn.gaussian_process.kernels.{name}" for name in _KERNELS),
-        *(f"sklearn.metrics._dist_metrics.{name}Distance{bits}" for name in _DISTANCES for bits in (32, 64)),
-    }
-)
+from foldline.runtime.codecs import indices, previews
+from foldline.runtime.codecs.port import NotStorable, Written, is_a, reader, type_name, writer
+from foldline.runtime.codecs.trusted import TRUSTED
 
 _ADDRESS = re.compile(rb'("__id__": |"file": ")(\d+)')
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -61,14 +23,11 @@ class ModelCodec:
         return is_a(value, "sklearn", "BaseEstimator")
 
     def write(self, value: Any, target: Path) -> Written:
-        try:
-            import skops.io
-        except ImportError as error:
-            raise NotStorable("models need the package skops among the workflow's requirements") from error
+        io = writer("skops.io", "skops", "models")
         raw = target.with_name(f"{target.name}.raw")
         try:
-            skops.io.dump(value, raw)
-            foreign = set(skops.io.get_untrusted_types(file=raw)) - TRUSTED
+            io.dump(value, raw)
+            foreign = set(io.get_untrusted_types(file=raw)) - TRUSTED.keys()
         except Exception as error:
             # skops raises many classes for what it does not support; its message says which part.
             raise NotStorable(f"skops refuses it: {error}") from error
@@ -78,23 +37,39 @@ class ModelCodec:
             )
         _normalise(raw, target)
         raw.unlink()
-        return Written({"class": type_name(value), **_features(value)})
+        return Written(_facts(value), preview=lambda: _preview(value))
 
     def read(self, path: Path, filename: str) -> object:
-        import skops.io
-
         del filename
-        foreign = set(skops.io.get_untrusted_types(file=path)) - TRUSTED
+        io = reader("skops.io", "skops")
+        foreign = set(io.get_untrusted_types(file=path)) - TRUSTED.keys()
         if foreign:
             raise ValueError(
                 f"it contains types that are not on the list of safe ones: {', '.join(sorted(foreign))}"
             )
-        return skops.io.load(path, trusted=sorted(TRUSTED))
+        model = io.load(path, trusted=sorted(TRUSTED))
+        indices.check(model)
+        return model
 
 
-def _features(model: Any) -> dict[str, Any]:
+def _facts(model: Any) -> dict[str, Any]:
     count = getattr(model, "n_features_in_", None)
-    return {"features": int(count)} if isinstance(count, int) else {}
+    return {"class": type_name(model), **({"features": int(count)} if isinstance(count, int) else {})}
+
+
+def _preview(model: Any) -> dict[str, Any]:
+    import sklearn
+
+    found = {
+        "kind": "model",
+        "library": f"scikit-learn {sklearn.__version__}",
+        **_facts(model),
+        "parameters": previews.named(model.get_params(deep=False)),
+    }
+    for attribute, name in (("feature_names_in_", "feature_names"), ("classes_", "classes")):
+        if (values := getattr(model, attribute, None)) is not None:
+            found[name] = previews.cells(values)
+    return found
 
 
 def _normalise(raw: Path, target: Path) -> None:

@@ -1,4 +1,7 @@
-"""Pickle, for steps that ask for it by name. Reading a pickle runs whatever code it contains."""
+"""Pickle, for steps that ask for it by name. Reading a pickle runs whatever code it contains.
+
+Only a step's own process may import this; a test holds that no service does.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,8 @@ class PickleCodec:
                 pickle.dump(value, file, protocol=5)
         except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
             raise NotStorable(f"not even pickle takes it: {error}", pickle_helps=False) from error
-        return Written({"class": type_name(value)}, f"{target.name}.pickle")
+        facts = {"class": type_name(value)}
+        return Written(facts, f"{target.name}.pickle", lambda: {"kind": "pickle", **facts})
 
     def read(self, path: Path, filename: str) -> object:
         del filename

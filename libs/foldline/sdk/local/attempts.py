@@ -46,7 +46,7 @@ class LocalAttempts:
         """`work` is a folder that is removed with all that is in it once the run has ended."""
         self._launcher = launcher
         self._store = store
-        self._carrier = Carrier(launcher, store, Inputs(store.local_path, self._fetch))
+        self._carrier = Carrier(launcher, store, Inputs(store.local_path, self._fetch), permits_pickle=True)
         self._work = work
         self._root = root
         self._python = python

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$foldline/api/event/v1/artifact.proto\x12\x15\x66oldline.api.event.v1\x1a\x1cgoogle/protobuf/struct.proto\"\xb1\x01\n\x08\x41rtifact\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08\x65ncoding\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12%\n\x05value\x18\x05 \x01(\x0b\x32\x16.google.protobuf.Value\x12(\n\x07summary\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08\x66ilename\x18\x07 \x01(\t\"n\n\x04Item\x12\'\n\x05value\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12\x33\n\x08\x61rtifact\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.ArtifactH\x00\x42\x08\n\x06sourceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$foldline/api/event/v1/artifact.proto\x12\x15\x66oldline.api.event.v1\x1a\x1cgoogle/protobuf/struct.proto\"\xc2\x01\n\x08\x41rtifact\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08\x65ncoding\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12%\n\x05value\x18\x05 \x01(\x0b\x32\x16.google.protobuf.Value\x12(\n\x07summary\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08\x66ilename\x18\x07 \x01(\t\x12\x0f\n\x07preview\x18\x08 \x01(\t\"n\n\x04Item\x12\'\n\x05value\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12\x33\n\x08\x61rtifact\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.ArtifactH\x00\x42\x08\n\x06sourceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'foldline.api.event.v1.artif
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ARTIFACT']._serialized_start=94
-  _globals['_ARTIFACT']._serialized_end=271
-  _globals['_ITEM']._serialized_start=273
-  _globals['_ITEM']._serialized_end=383
+  _globals['_ARTIFACT']._serialized_end=288
+  _globals['_ITEM']._serialized_start=290
+  _globals['_ITEM']._serialized_end=400
 # @@protoc_insertion_point(module_scope)

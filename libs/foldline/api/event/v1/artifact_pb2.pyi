@@ -30,19 +30,26 @@ class Artifact(google.protobuf.message.Message):
     VALUE_FIELD_NUMBER: builtins.int
     SUMMARY_FIELD_NUMBER: builtins.int
     FILENAME_FIELD_NUMBER: builtins.int
+    PREVIEW_FIELD_NUMBER: builtins.int
     digest: builtins.str
     """"sha256:<hex>" of the stored bytes."""
     type: builtins.str
     """As declared in workflow.v1.Output.type, but never "any"."""
     encoding: builtins.str
-    """How the bytes are encoded and so how they are read: "json", "npy", "parquet", "skops", "png",
-    "file", "pickle", "list" (a JSON array of these messages or null), "lists" (a JSON array of artifacts of
-    encoding "list", to be read one after the other). Readers choose by this string, never by a class named
-    in the data.
+    """How the bytes are encoded and so how they are read: "json", "npy", "safetensors", "parquet", "skops", "onnx",
+    "lightgbm", "xgboost", "png", "file", "folder" (a plain tar), "pickle", "list" (a JSON array of these
+    messages or null), "lists" (a JSON array of artifacts of encoding "list", to be read one after the other),
+    "author:NAME" and "author:NAME+folder" (a codec of the author's). Readers choose by this string, never by a
+    class named in the data.
     """
     size_bytes: builtins.int
     filename: builtins.str
     """File name to offer for a download, e.g. "confusion.png"; may be empty."""
+    preview: builtins.str
+    """"sha256:<hex>" of a small JSON object in the artifact store that shows the value: first rows with types and
+    null counts, least and greatest element, parameters, thumbnail, tree. Made where the value was; never needed
+    to read it. Empty where there is none.
+    """
     @property
     def value(self) -> google.protobuf.struct_pb2.Value:
         """The value itself where it is JSON of at most 64 KiB; absent otherwise."""
@@ -61,9 +68,10 @@ class Artifact(google.protobuf.message.Message):
         value: google.protobuf.struct_pb2.Value | None = ...,
         summary: google.protobuf.struct_pb2.Struct | None = ...,
         filename: builtins.str = ...,
+        preview: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["summary", b"summary", "value", b"value"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["digest", b"digest", "encoding", b"encoding", "filename", b"filename", "size_bytes", b"size_bytes", "summary", b"summary", "type", b"type", "value", b"value"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["digest", b"digest", "encoding", b"encoding", "filename", b"filename", "preview", b"preview", "size_bytes", b"size_bytes", "summary", b"summary", "type", b"type", "value", b"value"]) -> None: ...
 
 Global___Artifact: typing_extensions.TypeAlias = Artifact
 

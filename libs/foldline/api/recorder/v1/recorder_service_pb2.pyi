@@ -926,6 +926,56 @@ class ReadArtifactResponse(google.protobuf.message.Message):
 Global___ReadArtifactResponse: typing_extensions.TypeAlias = ReadArtifactResponse
 
 @typing.final
+class GetArtifactPreviewRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WORKSPACE_FIELD_NUMBER: builtins.int
+    RUN_ID_FIELD_NUMBER: builtins.int
+    STEP_FIELD_NUMBER: builtins.int
+    OUTPUT_FIELD_NUMBER: builtins.int
+    workspace: builtins.str
+    run_id: builtins.str
+    step: builtins.str
+    output: builtins.str
+    def __init__(
+        self,
+        *,
+        workspace: builtins.str = ...,
+        run_id: builtins.str = ...,
+        step: builtins.str = ...,
+        output: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["output", b"output", "run_id", b"run_id", "step", b"step", "workspace", b"workspace"]) -> None: ...
+
+Global___GetArtifactPreviewRequest: typing_extensions.TypeAlias = GetArtifactPreviewRequest
+
+@typing.final
+class GetArtifactPreviewResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ARTIFACT_FIELD_NUMBER: builtins.int
+    PREVIEW_FIELD_NUMBER: builtins.int
+    @property
+    def artifact(self) -> foldline.api.event.v1.artifact_pb2.Artifact: ...
+    @property
+    def preview(self) -> google.protobuf.struct_pb2.Struct:
+        """"kind" says what it is of ("table", "array", "arrays", "model", "image", "file", "folder", "json", "pickle",
+        "authored", "none"), the rest depends on that; docs/artifacts.md lists it. Absent where there is none, as of
+        small JSON values, which are in the artifact itself.
+        """
+
+    def __init__(
+        self,
+        *,
+        artifact: foldline.api.event.v1.artifact_pb2.Artifact | None = ...,
+        preview: google.protobuf.struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["artifact", b"artifact", "preview", b"preview"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["artifact", b"artifact", "preview", b"preview"]) -> None: ...
+
+Global___GetArtifactPreviewResponse: typing_extensions.TypeAlias = GetArtifactPreviewResponse
+
+@typing.final
 class ListTodosRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

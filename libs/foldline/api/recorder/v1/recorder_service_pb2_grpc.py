@@ -74,6 +74,11 @@ class RecorderServiceStub(object):
                 request_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadArtifactRequest.SerializeToString,
                 response_deserializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadArtifactResponse.FromString,
                 _registered_method=True)
+        self.GetArtifactPreview = channel.unary_unary(
+                '/foldline.api.recorder.v1.RecorderService/GetArtifactPreview',
+                request_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.GetArtifactPreviewRequest.SerializeToString,
+                response_deserializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.GetArtifactPreviewResponse.FromString,
+                _registered_method=True)
         self.ListTodos = channel.unary_unary(
                 '/foldline.api.recorder.v1.RecorderService/ListTodos',
                 request_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ListTodosRequest.SerializeToString,
@@ -146,6 +151,14 @@ class RecorderServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetArtifactPreview(self, request, context):
+        """What is shown of an artifact without its content: a small JSON object that the step's process made. The
+        artifact itself is neither read nor decoded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTodos(self, request, context):
         """Steps of the workspace that wait for a person: answers, parameters, held steps. Oldest first.
         """
@@ -202,6 +215,11 @@ def add_RecorderServiceServicer_to_server(servicer, server):
                     servicer.ReadArtifact,
                     request_deserializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadArtifactRequest.FromString,
                     response_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadArtifactResponse.SerializeToString,
+            ),
+            'GetArtifactPreview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetArtifactPreview,
+                    request_deserializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.GetArtifactPreviewRequest.FromString,
+                    response_serializer=foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.GetArtifactPreviewResponse.SerializeToString,
             ),
             'ListTodos': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTodos,
@@ -430,6 +448,33 @@ class RecorderService(object):
             '/foldline.api.recorder.v1.RecorderService/ReadArtifact',
             foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadArtifactRequest.SerializeToString,
             foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.ReadArtifactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetArtifactPreview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/foldline.api.recorder.v1.RecorderService/GetArtifactPreview',
+            foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.GetArtifactPreviewRequest.SerializeToString,
+            foldline_dot_api_dot_recorder_dot_v1_dot_recorder__service__pb2.GetArtifactPreviewResponse.FromString,
             options,
             channel_credentials,
             insecure,

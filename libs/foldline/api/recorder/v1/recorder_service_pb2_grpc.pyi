@@ -153,6 +153,22 @@ _RecorderServiceReadArtifactType = typing_extensions.TypeVar(
     ],
 )
 
+_RecorderServiceGetArtifactPreviewType = typing_extensions.TypeVar(
+    '_RecorderServiceGetArtifactPreviewType',
+    grpc.UnaryUnaryMultiCallable[
+        foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewRequest,
+        foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewRequest,
+        foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewRequest,
+        foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewResponse,
+    ],
+)
+
 _RecorderServiceListTodosType = typing_extensions.TypeVar(
     '_RecorderServiceListTodosType',
     grpc.UnaryUnaryMultiCallable[
@@ -185,7 +201,7 @@ _RecorderServiceListParkedMessagesType = typing_extensions.TypeVar(
     ],
 )
 
-class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderServiceListRunsType, _RecorderServiceListHistoryType, _RecorderServiceReplayRunType, _RecorderServiceWatchRunType, _RecorderServiceReadLogType, _RecorderServiceReadMetricsType, _RecorderServiceReadArtifactType, _RecorderServiceListTodosType, _RecorderServiceListParkedMessagesType]):
+class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderServiceListRunsType, _RecorderServiceListHistoryType, _RecorderServiceReplayRunType, _RecorderServiceWatchRunType, _RecorderServiceReadLogType, _RecorderServiceReadMetricsType, _RecorderServiceReadArtifactType, _RecorderServiceGetArtifactPreviewType, _RecorderServiceListTodosType, _RecorderServiceListParkedMessagesType]):
     @typing.overload
     def __init__(self: RecorderServiceStub[
         grpc.UnaryUnaryMultiCallable[
@@ -219,6 +235,10 @@ class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderSe
         grpc.UnaryStreamMultiCallable[
             foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactRequest,
             foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewRequest,
+            foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             foldline.api.recorder.v1.recorder_service_pb2.ListTodosRequest,
@@ -265,6 +285,10 @@ class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderSe
             foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewRequest,
+            foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             foldline.api.recorder.v1.recorder_service_pb2.ListTodosRequest,
             foldline.api.recorder.v1.recorder_service_pb2.ListTodosResponse,
         ],
@@ -299,6 +323,11 @@ class RecorderServiceStub(typing.Generic[_RecorderServiceGetRunType, _RecorderSe
     ReadArtifact: _RecorderServiceReadArtifactType
     """Content of an artifact that the run produced, in chunks. Of a list (encodings "list" and "lists"): the JSON
     array of the artifacts in it, or of the lists in it.
+    """
+
+    GetArtifactPreview: _RecorderServiceGetArtifactPreviewType
+    """What is shown of an artifact without its content: a small JSON object that the step's process made. The
+    artifact itself is neither read nor decoded.
     """
 
     ListTodos: _RecorderServiceListTodosType
@@ -339,6 +368,10 @@ RecorderServiceAsyncStub: typing_extensions.TypeAlias = RecorderServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactRequest,
         foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewRequest,
+        foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         foldline.api.recorder.v1.recorder_service_pb2.ListTodosRequest,
@@ -416,6 +449,16 @@ class RecorderServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[collections.abc.Iterator[foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactResponse], collections.abc.AsyncIterator[foldline.api.recorder.v1.recorder_service_pb2.ReadArtifactResponse]]:
         """Content of an artifact that the run produced, in chunks. Of a list (encodings "list" and "lists"): the JSON
         array of the artifacts in it, or of the lists in it.
+        """
+
+    @abc.abstractmethod
+    def GetArtifactPreview(
+        self,
+        request: foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewResponse, collections.abc.Awaitable[foldline.api.recorder.v1.recorder_service_pb2.GetArtifactPreviewResponse]]:
+        """What is shown of an artifact without its content: a small JSON object that the step's process made. The
+        artifact itself is neither read nor decoded.
         """
 
     @abc.abstractmethod
