@@ -104,8 +104,13 @@ def last_checkpoint() -> Any:
 
 
 def enter(facts: Facts, fd: int) -> None:
-    """Called once in a step's process, before the function runs."""
+    """Called in a step's process before the function runs."""
     _channel.facts, _channel.fd = facts, fd
+
+
+def leave() -> None:
+    """Called after a shared attempt: nothing of it is there in the next one."""
+    _channel.facts, _channel.last = None, None
 
 
 def provide(*, folder: Path, allow_pickle: bool, checkpoint: Given | None, reads: list[str]) -> None:

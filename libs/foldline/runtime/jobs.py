@@ -149,6 +149,8 @@ class Outcome:
     reads: tuple[str, ...] = ()
     seconds: float = 0.0
     max_rss_bytes: int = 0
+    left: tuple[str, ...] = ()
+    """What a shared attempt has left behind in its process, in words."""
 
 
 @dataclass(frozen=True, slots=True)
