@@ -79,7 +79,7 @@ class Attempt:
     ) -> Outcome:
         """In a process of `parent`; in another one where that was killed before the attempt had begun."""
         self._since = time.monotonic()
-        order = self._order(cores)
+        order = self._order(cores, parent.turns)
         outcome: Outcome | None = None
         for _ in range(_MOST_PROCESSES):
             process = await parent.take(shared=self.job.is_shared)
@@ -94,11 +94,12 @@ class Attempt:
             outcome = Outcome(failure=verdicts.lost("its processes were killed before they had begun"))
         return dataclasses.replace(outcome, seconds=self.seconds)
 
-    def _order(self, cores: list[int]) -> dict[str, Any]:
+    def _order(self, cores: list[int], turns: Path) -> dict[str, Any]:
         job = self.job
         return {
             "is_shared": job.is_shared,
             "folder": str(job.folder),
+            "turns": str(turns),
             "function": job.function,
             "inputs": {name: given.fields() for name, given in job.inputs.items()},
             "outputs": job.outputs,

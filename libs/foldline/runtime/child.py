@@ -104,26 +104,23 @@ def _take_turns(
 ) -> int:
     """Shared attempts, one after the other; returns when this process must not be used again."""
     this = os.getpid()
-    marks = Marks(bundle)
+    home = Path(order["turns"]) / str(this)
+    home.mkdir()
+    marks = Marks(bundle, home)
     while order:
-        folder = Path(order["folder"])
-        folder.mkdir()
-        _move_in(folder)
+        _move_in(home)
         seeds.settle_again()
         kernel.forget_peak()
         with bounds.lent(order["limits"]):
-            marks.set()
+            marks.set(anew=any(order["limits"].values()))
             code, outcome = contextvars.copy_context().run(
-                calls.call, module, order, folder, finish=_end_threads
+                calls.call, module, order, Path(order["folder"]), finish=_end_threads
             )
-            if os.getpid() != this:
-                return code
-            if not outcome:
-                return code  # it has called sys.exit: this is what it meant
-            atexit._run_exitfuncs()  # noqa: SLF001
+            if not outcome or os.getpid() != this:
+                return code  # it has called sys.exit, or is a process that the function has forked
+            atexit._run_exitfuncs()  # noqa: SLF001 - as above
             _flush()
             left = marks.left()
-        _move_out(folder)
         context.leave()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         sheets.send(link, {**outcome, "left": left, "max_rss_bytes": peak})

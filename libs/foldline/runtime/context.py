@@ -155,7 +155,7 @@ def _written(value: object, target: Path) -> Product:
         raise TypeError(message) from refusal
     if product.text is None or len(product.text.encode()) <= _SHORT_CHECKPOINT:
         return product
-    target.parent.mkdir(exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(product.text, encoding="utf-8")
     return dataclasses.replace(product, text=None, file=target)
 

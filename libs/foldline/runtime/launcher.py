@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from types import TracebackType
 from foldline.runtime.attempts import Attempt, OnLines, OnStarted
 from foldline.runtime.cores import Cores
 from foldline.runtime.jobs import Given, Job, Line, Outcome, Product, StepFailure
-from foldline.runtime.warm import LIBRARY, WarmParent
+from foldline.runtime.warm import LIBRARY, TURNS, WarmParent
 
 __all__ = [
     "Given",
@@ -63,6 +64,8 @@ class Launcher:
 
     async def __aenter__(self) -> Launcher:
         _link_library(self._folder / LIBRARY)
+        shutil.rmtree(self._folder / TURNS, ignore_errors=True)  # of one that was killed
+        (self._folder / TURNS).mkdir()
         self._sweeper = asyncio.create_task(self._sweep(), name="launcher-sweep")
         return self
 

@@ -7,22 +7,25 @@ keeps for itself is not. So a shared step is declared pure by its author, and th
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # of which `signal` is made; no enums
 import _thread
 import locale
 import os
 import resource
+import shutil
 import signal
 import socket
 import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from foldline.runtime import kernel
 
-_SIGNALS = sorted(signal.valid_signals())
+_SIGNALS = sorted(map(int, signal.valid_signals()))
 _LIMITS = sorted({number for name, number in vars(resource).items() if name.startswith("RLIMIT_")})
 _CONTAINERS = (list, dict, set, bytearray)
 _MOST_NAMES = 5
@@ -39,18 +42,23 @@ class _Mark:
 class Marks:
     """Of one process that runs attempts of the bundle's modules one after the other."""
 
-    def __init__(self, bundle: str) -> None:
+    def __init__(self, bundle: str, home: Path) -> None:
+        """`home` is the folder in which they work: what is in it afterwards is removed."""
+        self._home = home
         self._bundle = bundle.rstrip("/") + "/"
         self._modules: dict[str, ModuleType] = {}
         self._count = 0
+        self._is_set = False
         self._marks: list[_Mark] = []
         self._globals: dict[str, dict[str, Any]] = {}
         self._filters: list[Any] = []
 
-    def set(self) -> None:
-        """Before an attempt, in its folder."""
-        if len(sys.modules) != self._count:
-            self._find_modules()
+    def set(self, *, anew: bool) -> None:
+        """Before an attempt. What was found to be as before need not be looked at again."""
+        if self._is_set and not anew and len(sys.modules) == self._count:
+            return
+        self._is_set = not anew
+        self._find_modules()
         self._marks = [_Mark(name, value) for name, value in _state()]
         self._globals = {name: _names(module) for name, module in self._modules.items()}
         self._filters = list(warnings.filters)
@@ -66,6 +74,8 @@ class Marks:
         if warnings.filters != self._filters and len(sys.modules) == self._count:
             # Where a module was imported just now they are its.
             found.append("warning filters")
+        if os.listdir(self._home):  # noqa: PTH208 - quicker
+            clear(self._home)
         return found
 
     def _find_modules(self) -> None:
@@ -80,8 +90,8 @@ class Marks:
 def _state() -> Iterator[tuple[str, Any]]:
     """Name and value of everything that is compared."""
     yield "another working folder", os.getcwd()  # noqa: PTH109 - quicker
-    yield "changed environment variables", os.environ.copy()  # noqa: TID251 - the step's own environment
-    yield "signal handlers", [signal.getsignal(number) for number in _SIGNALS]
+    yield "changed environment variables", vars(os.environ)["_data"].copy()  # noqa: TID251 - of the step's own
+    yield "signal handlers", [_signal.getsignal(number) for number in _SIGNALS]
     yield "blocked signals", signal.pthread_sigmask(signal.SIG_BLOCK, ())
     yield "a timer", signal.getitimer(signal.ITIMER_REAL) != (0.0, 0.0)
     yield "threads", _thread._count()  # noqa: SLF001 - those of no Thread object, too
@@ -98,6 +108,15 @@ def _state() -> Iterator[tuple[str, Any]]:
     yield "another priority", os.getpriority(os.PRIO_PROCESS, 0)
     yield "other processors", os.sched_getaffinity(0)
     yield "a default timeout of sockets", socket.getdefaulttimeout()
+
+
+def clear(folder: Path) -> None:
+    """Remove what is in the folder."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _descriptors() -> list[str]:

@@ -38,6 +38,7 @@ class StepProcess:
         self._link.setblocking(False)
         self._result: dict[str, Any] = {}
         self._is_untouched = False
+        self.is_shared = False
         self._is_closed = False
 
     @property
@@ -53,7 +54,8 @@ class StepProcess:
         """Hand over an attempt. False when the process is gone."""
         self._result = {}
         self.answered = self._loop.create_future()
-        if order["is_shared"]:
+        self.is_shared = order["is_shared"]
+        if self.is_shared:
             self._loop.add_reader(self._link, self._on_readable)
         try:
             sheets.send(self._link, order)

@@ -6,11 +6,13 @@ import asyncio
 import collections
 import json
 import os
+import shutil
 import signal
 import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ from foldline.runtime.pipes import Splitter
 from foldline.runtime.processes import Ended, StepProcess
 
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from foldline.runtime import parent; parent.main()"
+TURNS = "turns"
+"""Folder of the launcher in which processes that have shared attempts have theirs, by process id."""
+
 LIBRARY = "library"
 """Folder of the launcher that goes on the steps' sys.path; it holds nothing but a link to this package."""
 
@@ -49,6 +54,7 @@ class WarmParent:
         self._arguments = [str(bundle), module]
         self._folder = folder
         self._environ = environ
+        self.turns = folder / TURNS
         self._link: socket.socket | None = None
         self._output: int | None = None
         self._splitter = Splitter()
@@ -234,6 +240,11 @@ class WarmParent:
 
     def _bury(self, process: StepProcess, how: Ended) -> None:
         process.end(how)
+        if process.is_shared:
+            folder = self.turns / str(process.pid)
+            asyncio.get_running_loop().run_in_executor(
+                None, partial(shutil.rmtree, folder, ignore_errors=True)
+            )
         for idle in (self._spares, self._workers):
             if process in idle:
                 idle.remove(process)
