@@ -7,6 +7,7 @@ import math
 import os
 import resource
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -43,6 +44,16 @@ def lent(limits: dict[str, Any]) -> Iterator[None]:
                 os.environ.pop(name, None)  # noqa: TID251 - the step's own environment
             else:
                 os.environ[name] = value_before  # noqa: TID251 - the step's own environment
+
+
+def bytes_in(folder: Path) -> int:
+    """Of all files in it."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # removed meanwhile
+                total += os.lstat(f"{place}/{name}").st_size
+    return total
 
 
 def _set_cores(limits: dict[str, Any]) -> None:

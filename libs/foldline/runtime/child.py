@@ -111,19 +111,20 @@ def _take_turns(
         _move_in(home)
         seeds.settle_again()
         kernel.forget_peak()
+        marks.set()
         with bounds.lent(order["limits"]):
-            marks.set(anew=any(order["limits"].values()))
             code, outcome = contextvars.copy_context().run(
                 calls.call, module, order, Path(order["folder"]), finish=_end_threads
             )
-            if not outcome or os.getpid() != this:
-                return code  # it has called sys.exit, or is a process that the function has forked
-            atexit._run_exitfuncs()  # noqa: SLF001 - as above
-            _flush()
-            left = marks.left()
+        if not outcome or os.getpid() != this:
+            return code  # it has called sys.exit, or is a process that the function has forked
+        atexit._run_exitfuncs()  # noqa: SLF001 - as above
+        _flush()
+        taken = bounds.bytes_in(home) if order["limits"]["disk_bytes"] else 0
+        left = marks.left()
         context.leave()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        sheets.send(link, {**outcome, "left": left, "max_rss_bytes": peak})
+        sheets.send(link, {**outcome, "left": left, "max_rss_bytes": peak, "disk_bytes": taken})
         if left:
             return code
         del outcome

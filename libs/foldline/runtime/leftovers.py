@@ -48,16 +48,14 @@ class Marks:
         self._bundle = bundle.rstrip("/") + "/"
         self._modules: dict[str, ModuleType] = {}
         self._count = 0
-        self._is_set = False
         self._marks: list[_Mark] = []
         self._globals: dict[str, dict[str, Any]] = {}
         self._filters: list[Any] = []
 
-    def set(self, *, anew: bool) -> None:
+    def set(self) -> None:
         """Before an attempt. What was found to be as before need not be looked at again."""
-        if self._is_set and not anew and len(sys.modules) == self._count:
+        if len(sys.modules) == self._count:
             return
-        self._is_set = not anew
         self._find_modules()
         self._marks = [_Mark(name, value) for name, value in _state()]
         self._globals = {name: _names(module) for name, module in self._modules.items()}
@@ -65,6 +63,12 @@ class Marks:
 
     def left(self) -> list[str]:
         """What is not as it was, in words; nothing for a function that left nothing."""
+        try:
+            return self._left()
+        except OSError as error:
+            return [f"too little to look around with ({error})"]
+
+    def _left(self) -> list[str]:
         found = [
             mark.name for mark, (_, value) in zip(self._marks, _state(), strict=True) if mark.value != value
         ]

@@ -7,11 +7,10 @@ An attempt without such limits is looked at only once it has lasted a while, for
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from foldline.runtime import kernel, verdicts
+from foldline.runtime import bounds, kernel, verdicts
 from foldline.runtime.jobs import Limits, Product, StepFailure
 
 MOST_PROCESSES = 2000
@@ -27,6 +26,7 @@ class Watch:
     own or not, because it is a subreaper."""
 
     def __init__(self, pid: int, folder: Path, limits: Limits) -> None:
+        """`folder` is the one that it works in."""
         self._pid = pid
         self._folder = folder
         self._limits = limits
@@ -53,19 +53,10 @@ class Watch:
         return None
 
 
-async def disk_exceeded(folder: Path, limit: int, outputs: Iterable[Product] = ()) -> StepFailure | None:
+async def disk_exceeded(
+    folder: Path, limit: int, outputs: Iterable[Product] = (), already: int = 0
+) -> StepFailure | None:
     """Outputs that are files are in the folder; those that are text count, too."""
-    taken = await asyncio.to_thread(_bytes_in, folder)
+    taken = already + await asyncio.to_thread(bounds.bytes_in, folder)
     taken += sum(len((output.text or "").encode()) for output in outputs)
     return verdicts.disk_exceeded(limit, taken) if taken > limit else None
-
-
-def _bytes_in(folder: Path) -> int:
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(f"{place}/{name}").st_size
-            except OSError:
-                continue  # removed meanwhile
-    return total
