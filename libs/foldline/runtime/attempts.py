@@ -168,7 +168,9 @@ class Attempt:
 
     async def _guard(self, parent: WarmParent, process: StepProcess, ears: Ears) -> None:
         """Wait for a reason to end the process early; then ask, then insist."""
-        watch = Watch(process.pid, self.job.folder, self.job.limits)
+        shared = self.job.is_shared
+        folder = parent.turns / str(process.pid) if shared else self.job.folder
+        watch = Watch(process.pid, folder, self.job.limits)
         due = time.monotonic() + watch.seconds
         while not self._stopping.is_set():
             verdict, patience = self._limit(ears)
@@ -221,7 +223,12 @@ class Attempt:
         if failure is None:
             products = {name: _product(fields) for name, fields in result["outputs"].items()}
             if self.job.limits.disk_bytes:
-                failure = await disk_exceeded(self.job.folder, self.job.limits.disk_bytes, products.values())
+                failure = await disk_exceeded(
+                    self.job.folder,
+                    self.job.limits.disk_bytes,
+                    products.values(),
+                    already=result.get("disk_bytes", 0),
+                )
         if failure is not None:
             products = {}
         return Outcome(

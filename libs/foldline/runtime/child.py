@@ -35,6 +35,8 @@ def main(module: str, bundle: str, birth: Birth, seeds: SeedWatch) -> NoReturn:
         link = socket.socket(fileno=birth.link)
         _settle(birth, seeds)
         if order := sheets.receive(link):
+            # Who is killed before this has not begun: the attempt can be given to another.
+            sheets.send(link, sheets.BEGUN)
             birth.tell_taken()
             if order["is_shared"]:
                 code = _take_turns(module, bundle, order, link, seeds)

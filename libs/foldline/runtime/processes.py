@@ -37,7 +37,7 @@ class StepProcess:
         self._link = socket.socket(fileno=fds[0])
         self._link.setblocking(False)
         self._result: dict[str, Any] = {}
-        self._is_untouched = False
+        self._has_begun = False
         self.is_shared = False
         self._is_closed = False
 
@@ -60,7 +60,6 @@ class StepProcess:
         try:
             sheets.send(self._link, order)
         except OSError:
-            self._is_untouched = True
             return False
         return True
 
@@ -72,10 +71,10 @@ class StepProcess:
 
     @property
     def is_untouched(self) -> bool:
-        """It ended before it had read what it was sent: the attempt has not begun."""
+        """It ended before it had read its first order: the attempt has not begun."""
         if self.has_ended and not self._result:
             self._receive()
-        return self._is_untouched
+        return self.has_ended and not self._has_begun
 
     def end(self, how: Ended) -> None:
         if not self.ended.done():
@@ -99,12 +98,11 @@ class StepProcess:
     def _receive(self) -> bool:
         """Was there anything? The end counts as something."""
         try:
-            self._result = sheets.receive(self._link)
+            while (said := sheets.receive(self._link)) == sheets.BEGUN:
+                self._has_begun = True
         except BlockingIOError:
             return False
-        except ConnectionResetError:
-            # What the kernel says when the other end was closed with something in it.
-            self._is_untouched = True
         except OSError:
-            pass
+            return True
+        self._result = said
         return True

@@ -11,6 +11,9 @@ import os
 import socket
 from typing import Any
 
+BEGUN: dict[str, Any] = {"begun": True}
+"""What a process says when it has its first job."""
+
 _MESSAGE_BYTES = 64 * 1024
 
 
