@@ -12,6 +12,7 @@ MAX_ITERATIONS = 10_000
 
 HANDLES = ("", "failure", "exit")
 EFFECTS = ("", "pure", "idempotent", "unsafe")
+ISOLATIONS = ("", "fresh", "shared")
 AT_DEADLINE = ("", "fail", "skip", "approve", "reject", "default")
 
 _NEEDS = {
@@ -33,6 +34,7 @@ def problems(step: Step) -> Iterator[tuple[str, str]]:
     yield from _kind(step)
     yield from _numbers(step)
     yield from _words(step)
+    yield from _isolation(step)
     if step.body is not UNSET:
         yield from _body(step)
     if step.map is not UNSET and step.map.over not in step.inputs:
@@ -66,6 +68,8 @@ def _numbers(step: Step) -> Iterator[tuple[str, str]]:
         "resources.cpu": step.resources.cpu,
         "resources.memory_bytes": step.resources.memory_bytes,
         "resources.gpu": step.resources.gpu,
+        "resources.open_files": step.resources.open_files,
+        "resources.disk_bytes": step.resources.disk_bytes,
         "max_active": step.max_active,
     }
     if step.map is not UNSET:
@@ -83,6 +87,7 @@ def _words(step: Step) -> Iterator[tuple[str, str]]:
     for name, value, known in (
         ("handles", step.handles, HANDLES),
         ("effects", step.effects, EFFECTS),
+        ("isolation", step.isolation, ISOLATIONS),
         ("retry.on_exhausted", step.retry.on_exhausted, ("", "fail", "pause")),
     ):
         if value not in known:
@@ -94,6 +99,20 @@ def _words(step: Step) -> Iterator[tuple[str, str]]:
         yield "UNSAFE_RETRY", "is unsafe to run again, so it cannot be retried by itself"
     if step.effects == "unsafe" and step.cache:
         yield "UNSAFE_CACHE", "has effects that matter, so its outputs cannot stand for running it"
+
+
+def _isolation(step: Step) -> Iterator[tuple[str, str]]:
+    if step.isolation != "shared":
+        return
+    if step.kind != "function":
+        yield "ILLEGAL_ISOLATION", f"is a {step.kind}; only functions can share a process"
+    if step.effects != "pure":
+        yield (
+            "SHARED_NOT_PURE",
+            'shares a process with other attempts, so it must be declared effects="pure"',
+        )
+    if step.ranks > 1:
+        yield "ILLEGAL_ISOLATION", f"has {step.ranks} ranks, each of which needs a process of its own"
 
 
 def _body(step: Step) -> Iterator[tuple[str, str]]:

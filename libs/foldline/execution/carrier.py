@@ -16,7 +16,7 @@ from foldline.domain.work import AttemptKey, Report, Work
 from foldline.execution.inputs import Inputs
 from foldline.execution.notes import NOTE, Notes
 from foldline.runtime.failures import is_disk_full
-from foldline.runtime.jobs import DEFAULT_GRACE_SECONDS, Facts, Job, Line, Outcome, Product
+from foldline.runtime.jobs import DEFAULT_GRACE_SECONDS, Facts, Job, Limits, Line, Outcome, Product
 from foldline.runtime.launcher import Launcher, OnLines, OnStarted
 
 PREVIEW_BYTES = 64 * 1024
@@ -77,6 +77,13 @@ class Carrier:
                 attempt=work.key.attempt,
                 workspace=work.workspace,
                 workflow=work.workflow,
+            ),
+            is_shared=work.isolation == "shared",
+            limits=Limits(
+                memory_bytes=work.resources.memory_bytes,
+                cpu=work.resources.cpu,
+                open_files=work.resources.open_files,
+                disk_bytes=work.resources.disk_bytes,
             ),
         )
 

@@ -1,10 +1,9 @@
-"""One attempt from the launcher's side: its folder, its pipes, its limits, how it ended."""
+"""One attempt from the launcher's side: its folder, its process, its limits, how it ended."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,15 +11,24 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from foldline.runtime import sheets
+from foldline.runtime import verdicts
+from foldline.runtime.ears import Ears, drop
 from foldline.runtime.jobs import Job, Line, Outcome, Product, StepFailure
-from foldline.runtime.pipes import Pipe
-from foldline.runtime.warm import Child, Ended, WarmParent
+from foldline.runtime.processes import Ended, StepProcess
+from foldline.runtime.warm import WarmParent
+from foldline.runtime.watch import Watch, disk_exceeded
 
-STREAMS = ("stdout", "stderr", "note")
+OnLines = Callable[[Sequence[Line]], Awaitable[None]]
+"""Takes the next lines of an attempt. While it has not returned, no more is read and the step has to wait."""
+
+OnStarted = Callable[[], None]
+"""Called once, when the step's process exists."""
 
 _LAST_LINES_SECONDS = 5.0
 """How long a pipe may stay open after its step and all that is known to come from it are dead."""
+
+_MOST_PROCESSES = 5
+"""That may be killed one after the other before they have heard of the attempt."""
 
 
 class Attempt:
@@ -33,8 +41,6 @@ class Attempt:
         self._grace = job.grace_seconds
         self._stopping = asyncio.Event()
         self._forced = asyncio.Event()
-        self._order = asyncio.Lock()
-        self._heard = self._since
 
     @property
     def seconds(self) -> float:
@@ -43,25 +49,12 @@ class Attempt:
     def stop(self, grace_seconds: float | None, *, forced: bool = False) -> None:
         if grace_seconds is not None:
             self._grace = grace_seconds
-        if forced:
-            self._forced.set()
-        self._condemn(StepFailure(kind="stopped", reason="STEP_STOPPED", message="the step was stopped"))
+        self._condemn(verdicts.STOPPED, forced=forced)
 
     def lay_out(self) -> None:
-        """Make the folder that the step's process works in."""
-        self.job.folder.mkdir(parents=True)
-
-    def _order_sheet(self) -> dict[str, Any]:
-        inputs = {name: given.fields() for name, given in self.job.inputs.items()}
-        return {
-            "function": self.job.function,
-            "inputs": inputs,
-            "outputs": self.job.outputs,
-            "allow_pickle": self.job.allow_pickle,
-            "pickle_forbidden": self.job.pickle_forbidden,
-            "facts": dataclasses.asdict(self.job.facts),
-            "checkpoint": None if self.job.checkpoint is None else self.job.checkpoint.fields(),
-        }
+        """Make the folder that the step's process works in. A shared attempt's process makes it itself."""
+        if not self.job.is_shared:
+            self.job.folder.mkdir(parents=True)
 
     async def wait_until(
         self, ready: asyncio.Future[StepFailure | None], patience: float
@@ -77,144 +70,202 @@ class Attempt:
                 stopped.cancel()
         if self._verdict is not None:
             return self._verdict
-        return ready.result() if ready.done() else _timed_out(self.job, "its module was still being imported")
+        if ready.done():
+            return ready.result()
+        return verdicts.timed_out(self.job, "its module was still being imported")
 
     async def run(
-        self,
-        parent: WarmParent,
-        on_lines: Callable[[Sequence[Line]], Awaitable[None]],
-        on_started: Callable[[], None] | None,
+        self, parent: WarmParent, on_lines: OnLines, on_started: OnStarted | None, cores: list[int]
     ) -> Outcome:
-        async def sink(lines: Sequence[Line]) -> None:
-            async with self._order:
-                await on_lines(lines)
-            self._heard = time.monotonic()
+        """In a process of `parent`; in another one where that was killed before the attempt had begun."""
+        self._since = time.monotonic()
+        order = self._order(cores, parent.turns)
+        outcome: Outcome | None = None
+        for _ in range(_MOST_PROCESSES):
+            process = await parent.take(shared=self.job.is_shared)
+            if isinstance(process, Ended):
+                outcome = Outcome(failure=verdicts.lost(process.error))
+                break
+            outcome = await self._run_in(process, order, parent, on_lines, on_started)
+            if outcome is not None:
+                break
+            on_started = None
+        else:
+            outcome = Outcome(failure=verdicts.lost("its processes were killed before they had begun"))
+        return dataclasses.replace(outcome, seconds=self.seconds)
 
-        self._since = self._heard = time.monotonic()
-        pipes = [Pipe(stream) for stream in STREAMS]
-        order, result = sheets.new(self._order_sheet()), sheets.new()
-        try:
-            try:
-                child = await parent.start(self.job.folder, [*(pipe.mouth for pipe in pipes), order, result])
-            finally:
-                os.close(order)
-                for pipe in pipes:
-                    pipe.close_mouth()
-            ended = await self._accompany(parent, child, pipes, sink, on_started)
-            outcome = self._judge(ended, sheets.read(result))
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from None
-        finally:
-            os.close(result)
-            for pipe in pipes:
-                pipe.close()
-        return dataclasses.replace(outcome, seconds=self.seconds, max_rss_bytes=ended.max_rss_bytes)
+    def _order(self, cores: list[int], turns: Path) -> dict[str, Any]:
+        job = self.job
+        return {
+            "is_shared": job.is_shared,
+            "folder": str(job.folder),
+            "turns": str(turns),
+            "function": job.function,
+            "inputs": {name: given.fields() for name, given in job.inputs.items()},
+            "outputs": job.outputs,
+            "allow_pickle": job.allow_pickle,
+            "pickle_forbidden": job.pickle_forbidden,
+            "facts": dataclasses.asdict(job.facts),
+            "checkpoint": None if job.checkpoint is None else job.checkpoint.fields(),
+            "limits": {
+                "cpu": job.limits.cpu,
+                "cores": cores,
+                "open_files": job.limits.open_files,
+                "disk_bytes": job.limits.disk_bytes,
+            },
+        }
 
-    async def _accompany(
+    async def _run_in(
         self,
+        process: StepProcess,
+        order: dict[str, Any],
         parent: WarmParent,
-        child: Child,
-        pipes: Sequence[Pipe],
-        sink: Callable[[Sequence[Line]], Awaitable[None]],
-        on_started: Callable[[], None] | None,
-    ) -> Ended:
-        """Stay with the process until it and its pipes have ended; leaving in any other way kills it."""
+        on_lines: OnLines,
+        on_started: OnStarted | None,
+    ) -> Outcome | None:
+        """None where the process never heard of the attempt. Leaving before its end kills it."""
+        drop(process.pipes)
+        ears = Ears(process.pipes, on_lines)
+        listening = asyncio.create_task(ears.listen(), name="ears")
+        guard = asyncio.create_task(self._guard(parent, process, ears), name="guard")
+        goes_on = False
         try:
-            async with asyncio.TaskGroup() as tasks:
-                readers = [tasks.create_task(pipe.read(sink)) for pipe in pipes]
-                guard = tasks.create_task(self._guard(parent, child, pipes))
-                await asyncio.shield(child.started)
-                if on_started is not None and child.started.result():
-                    on_started()
-                ended = await asyncio.shield(child.ended)
-                guard.cancel()
-                _, late = await asyncio.wait(readers, timeout=_LAST_LINES_SECONDS)
-                for task in late:
-                    task.cancel()
+            if not process.send(order):
+                await self._until_ended(process, listening)
+                return None
+            if on_started is not None:
+                on_started()
+            if self.job.is_shared:
+                await _first(listening, process.answered, process.ended)
+                goes_on = process.goes_on and not self._stopping.is_set()
+            if goes_on:
+                ears.finish()
+                await listening
+            else:
+                await self._until_ended(process, listening)
+            if process.is_untouched and self._verdict is None:
+                return None
+            return await self._judge(process, parent)
         finally:
-            if not child.ended.done():
-                await parent.signal(child, signal.SIGKILL)
-                await asyncio.wait({child.ended}, timeout=_LAST_LINES_SECONDS)
-        return ended
+            guard.cancel()
+            listening.cancel()
+            await asyncio.wait({listening, guard})
+            if goes_on and listening.done() and not listening.cancelled() and listening.exception() is None:
+                parent.give_back(process)
+            else:
+                await self._see_off(process, parent)
 
-    async def _guard(self, parent: WarmParent, child: Child, pipes: Sequence[Pipe]) -> None:
+    async def _until_ended(self, process: StepProcess, listening: asyncio.Task[None]) -> None:
+        await _first(listening, process.ended)
+        await asyncio.wait({listening}, timeout=_LAST_LINES_SECONDS)
+        if listening.done():
+            listening.result()
+
+    async def _see_off(self, process: StepProcess, parent: WarmParent) -> None:
+        if not process.has_ended:
+            await parent.signal(process, signal.SIGKILL)
+            await asyncio.wait({process.ended}, timeout=_LAST_LINES_SECONDS)
+        process.close()
+
+    async def _guard(self, parent: WarmParent, process: StepProcess, ears: Ears) -> None:
         """Wait for a reason to end the process early; then ask, then insist."""
+        shared = self.job.is_shared
+        folder = parent.turns / str(process.pid) if shared else self.job.folder
+        watch = Watch(process.pid, folder, self.job.limits)
+        due = time.monotonic() + watch.seconds
         while not self._stopping.is_set():
-            verdict, patience = self._limit(pipes)
+            verdict, patience = self._limit(ears)
             if verdict is not None and patience <= 0:
                 self._condemn(verdict)
                 break
+            left = due - time.monotonic()
+            if left <= 0:
+                due = time.monotonic() + watch.seconds
+                if (broken := await watch.look()) is not None:
+                    self._condemn(broken, forced=True)
+                    break
+                parent.note_memory()
+                continue
             with suppress(TimeoutError):
-                async with asyncio.timeout(None if verdict is None else patience):
+                async with asyncio.timeout(left if verdict is None else min(left, patience)):
                     await self._stopping.wait()
         if not self._forced.is_set():
-            await parent.signal(child, signal.SIGTERM)
+            await parent.signal(process, signal.SIGTERM)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._grace):
                     await self._forced.wait()
-        await parent.signal(child, signal.SIGKILL)
+        await parent.signal(process, signal.SIGKILL)
 
-    def _limit(self, pipes: Sequence[Pipe]) -> tuple[StepFailure | None, float]:
-        """Which limit is reached next, and in how many seconds; None when there is none."""
+    def _limit(self, ears: Ears) -> tuple[StepFailure | None, float]:
+        """Which limit of time is reached next, and in how many seconds; None when there is none."""
         now = time.monotonic()
         limits: list[tuple[float, StepFailure]] = []
         if self.job.run_seconds:
-            failure = _timed_out(self.job, "it was still running")
+            failure = verdicts.timed_out(self.job, "it was still running")
             limits.append((self._since + self.job.run_seconds - now, failure))
         if self.job.silence_seconds:
-            # While its lines wait for us the step cannot be heard.
-            heard = now if self._order.locked() else max(self._heard, *(pipe.heard for pipe in pipes))
-            limits.append((heard + self.job.silence_seconds - now, _silent(self.job)))
+            failure = verdicts.silent(self.job)
+            limits.append((ears.heard + self.job.silence_seconds - now, failure))
         seconds, verdict = min(limits, key=lambda limit: limit[0], default=(0.0, None))
         return verdict, seconds
 
-    def _condemn(self, verdict: StepFailure) -> None:
+    def _condemn(self, verdict: StepFailure, *, forced: bool = False) -> None:
         self._verdict = self._verdict or verdict
         self._stopping.set()
+        if forced:
+            self._forced.set()
 
-    def _judge(self, ended: Ended, result: dict[str, Any]) -> Outcome:
-        if ended.error:
-            return Outcome(
-                failure=StepFailure(kind="infrastructure", reason="STEP_PROCESS_LOST", message=ended.error)
-            )
-        reads = tuple(result.get("reads", ()))
-        if self._verdict is not None:
-            return Outcome(failure=self._verdict, reads=reads)
-        if "outputs" in result:
+    async def _judge(self, process: StepProcess, parent: WarmParent) -> Outcome:
+        result = process.result()
+        ended = process.ended.result() if process.has_ended else Ended()
+        reads = tuple(result.get("reads", process.reads))
+        failure = self._failure(ended, result, parent)
+        products: dict[str, Product] = {}
+        if failure is None:
             products = {name: _product(fields) for name, fields in result["outputs"].items()}
-            return Outcome(outputs=products, reads=reads)
-        failure = StepFailure(**result["failure"]) if "failure" in result else _ended_by_itself(ended.status)
-        return Outcome(failure=failure, reads=reads)
+            if self.job.limits.disk_bytes:
+                failure = await disk_exceeded(
+                    self.job.folder,
+                    self.job.limits.disk_bytes,
+                    products.values(),
+                    already=result.get("disk_bytes", 0),
+                )
+        if failure is not None:
+            products = {}
+        return Outcome(
+            outputs=products,
+            failure=failure,
+            reads=reads,
+            max_rss_bytes=result.get("max_rss_bytes", ended.max_rss_bytes),
+            left=tuple(result.get("left", ())),
+        )
+
+    def _failure(self, ended: Ended, result: dict[str, Any], parent: WarmParent) -> StepFailure | None:
+        if ended.error:
+            return verdicts.lost(ended.error)
+        if self._verdict is not None:
+            return self._verdict
+        if "outputs" in result:
+            return None
+        if "failure" in result:
+            return StepFailure(**result["failure"])
+        if ended.status == -signal.SIGXFSZ and self.job.limits.disk_bytes:
+            return verdicts.file_too_big(self.job.limits.disk_bytes)
+        if ended.status == -signal.SIGKILL and parent.has_memory_run_out():
+            return verdicts.out_of_memory(self.job.limits.memory_bytes)
+        return verdicts.ended_by_itself(ended.status)
+
+
+async def _first(listening: asyncio.Task[None], *futures: asyncio.Future[Any]) -> None:
+    """Until one of `futures` is done. An error of the listener ends it, the end of its pipes does not."""
+    if any(future.done() for future in futures):
+        return
+    await asyncio.wait({listening, *futures}, return_when=asyncio.FIRST_COMPLETED)
+    if listening.done():
+        listening.result()
+        if not any(future.done() for future in futures):
+            await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _product(fields: dict[str, Any]) -> Product:
     return Product(**{**fields, "file": Path(fields["file"]) if fields["file"] else None})
-
-
-def _timed_out(job: Job, state: str) -> StepFailure:
-    message = f"{state} after {job.run_seconds:g} s, the step's time limit"
-    return StepFailure(kind="timeout", reason="STEP_TIMED_OUT", message=message)
-
-
-def _silent(job: Job) -> StepFailure:
-    message = f"it was silent for {job.silence_seconds:g} s: no output, progress, metric or checkpoint"
-    return StepFailure(kind="timeout", reason="STEP_SILENT", message=message)
-
-
-def _ended_by_itself(status: int) -> StepFailure:
-    if status < 0:
-        name = _signal_name(-status)
-        hint = "; the kernel does this when memory runs out" if -status == signal.SIGKILL else ""
-        message = f"the step's process was killed by {name}{hint}"
-        return StepFailure(kind="user", reason="STEP_KILLED", message=message, signal=-status)
-    message = f"the step's process exited with code {status} before its function returned"
-    if status > 128:
-        message += f" (128 + {status - 128}: {_signal_name(status - 128)} in a shell's way of counting)"
-    return StepFailure(kind="user", reason="STEP_EXITED", message=message, exit_code=status)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return f"signal {number} ({signal.Signals(number).name})"
-    except ValueError:
-        return f"signal {number}"

@@ -104,8 +104,13 @@ def last_checkpoint() -> Any:
 
 
 def enter(facts: Facts, fd: int) -> None:
-    """Called once in a step's process, before the function runs."""
+    """Called in a step's process before the function runs."""
     _channel.facts, _channel.fd = facts, fd
+
+
+def leave() -> None:
+    """Called after a shared attempt: nothing of it is there in the next one."""
+    _channel.facts, _channel.last = None, None
 
 
 def provide(*, folder: Path, allow_pickle: bool, checkpoint: Given | None, reads: list[str]) -> None:
@@ -150,7 +155,7 @@ def _written(value: object, target: Path) -> Product:
         raise TypeError(message) from refusal
     if product.text is None or len(product.text.encode()) <= _SHORT_CHECKPOINT:
         return product
-    target.parent.mkdir(exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(product.text, encoding="utf-8")
     return dataclasses.replace(product, text=None, file=target)
 

@@ -72,6 +72,20 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one attempt may take, all its processes together; 0 means no limit."""
+
+    memory_bytes: int = 0
+    cpu: float = 0.0
+    """Cores."""
+    open_files: int = 0
+    """Of each of its processes."""
+    disk_bytes: int = 0
+    """Of its outputs, and of what it writes into its folder."""
+    processes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One attempt. `key` is unique among the attempts of a launcher; `folder` does not exist yet and is
     the caller's to remove: the step works in it, and the files of its outputs are inside.
@@ -98,6 +112,9 @@ class Job:
     checkpoint: Given | None = None
     """What an earlier attempt left."""
     facts: Facts = Facts()
+    is_shared: bool = False
+    """Run in a process that runs other attempts of the same module before and after it."""
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +152,8 @@ class Outcome:
     reads: tuple[str, ...] = ()
     seconds: float = 0.0
     max_rss_bytes: int = 0
+    left: tuple[str, ...] = ()
+    """What a shared attempt has left behind in its process, in words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 from pathlib import Path
@@ -10,6 +11,8 @@ _SET_DEATH_SIGNAL = 1
 _SET_DUMPABLE = 4
 _SET_NAME = 15
 _SET_SUBREAPER = 36
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -37,6 +40,17 @@ def set_name(name: str) -> None:
     _prctl(_SET_NAME, ctypes.c_char_p(name.encode()[:15]))
 
 
+def flush_native() -> None:
+    """What libraries in C have printed and their C library still holds."""
+    _libc.fflush(None)
+
+
+def forget_peak() -> None:
+    """The peak of this process's memory counts from now on. Nothing where the kernel has no such thing."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def children() -> set[int]:
     """Process ids of this process's own children."""
     try:
@@ -44,6 +58,45 @@ def children() -> set[int]:
     except OSError:
         return _children_by_search()
     return {int(pid) for pid in text.split()}
+
+
+def tree(pid: int, most: int) -> list[int]:
+    """The process and all that is below it, `most` of them; not exact while they come and go."""
+    found = [pid]
+    for one in found:
+        if len(found) >= most:
+            break
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{one}/task").iterdir():
+                found += [int(child) for child in (task / "children").read_text().split()]
+    return found[:most]
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of the process that is not swapped out, with what it shares; 0 for one that has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+    except OSError:
+        return 0
+
+
+def proportional_bytes(pid: int) -> int:
+    """The same, with a share of what it shares and with what is swapped out: sums to what really is taken."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return resident_bytes(pid)
+    rows = (line.split() for line in text.splitlines()[1:])
+    return sum(int(row[1]) for row in rows if row[0] in ("Pss:", "SwapPss:")) * 1024
+
+
+def out_of_memory_kills() -> int:
+    """Processes of this machine that the kernel has killed because memory ran out."""
+    try:
+        rows = (line.split() for line in Path("/proc/vmstat").read_text().splitlines())
+    except OSError:
+        return 0
+    return next((int(row[1]) for row in rows if row[0] == "oom_kill"), 0)
 
 
 def _children_by_search() -> set[int]:

@@ -3,31 +3,38 @@
     async with Launcher(folder, environ={"PATH": "/usr/bin:/bin", "HOME": "/home/me"}) as launcher:
         outcome = await launcher.run(job, on_lines, on_started)
 
-For each (python, bundle, module) there is one warm parent process that has imported the module; each attempt
-is a fork of it, in a session of its own. A parent ends with its launcher, an attempt with its parent,
-whatever way they go. What a step did wrong is in `outcome.failure`, never an exception here.
+For each (python, bundle, module) there is one warm parent process that has imported the module. A fresh
+attempt has a fork of it for itself, in a session of its own; shared ones take turns in such a process. A
+parent ends with its launcher, an attempt with its parent, whatever way they go. What a step did wrong is in
+`outcome.failure`, never an exception here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from foldline.runtime.attempts import Attempt
+from foldline.runtime.attempts import Attempt, OnLines, OnStarted
+from foldline.runtime.cores import Cores
 from foldline.runtime.jobs import Given, Job, Line, Outcome, Product, StepFailure
-from foldline.runtime.warm import LIBRARY, WarmParent
+from foldline.runtime.warm import LIBRARY, TURNS, WarmParent
 
-__all__ = ["Given", "Job", "Launcher", "Line", "Outcome", "Product", "StepFailure"]
-
-OnLines = Callable[[Sequence[Line]], Awaitable[None]]
-"""Takes the next lines of an attempt. While it has not returned, no more is read and the step has to wait."""
-
-OnStarted = Callable[[], None]
-"""Called once, when the step's process exists."""
+__all__ = [
+    "Given",
+    "Job",
+    "Launcher",
+    "Line",
+    "OnLines",
+    "OnStarted",
+    "Outcome",
+    "Product",
+    "StepFailure",
+]
 
 IMPORT_SECONDS = 60.0
 """What a step with a time limit may take on top of it for importing its module, the first time."""
@@ -51,11 +58,14 @@ class Launcher:
         self._idle_seconds = idle_seconds
         self._parents: dict[_Place, WarmParent] = {}
         self._attempts: dict[str, Attempt] = {}
+        self._cores = Cores()
         self._sweeper: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Launcher:
         _link_library(self._folder / LIBRARY)
+        shutil.rmtree(self._folder / TURNS, ignore_errors=True)  # of one that was killed
+        (self._folder / TURNS).mkdir()
         self._sweeper = asyncio.create_task(self._sweep(), name="launcher-sweep")
         return self
 
@@ -107,12 +117,14 @@ class Launcher:
             return Outcome(failure=failure, seconds=attempt.seconds)
         await _hand_over(parent, on_lines)
         parent.running += 1
+        cores = self._cores.take(job.limits.cpu)
         try:
-            outcome = await attempt.run(parent, on_lines, on_started)
-            if outcome.failure is not None:
-                await on_lines(_epitaph(outcome.failure))
+            outcome = await attempt.run(parent, on_lines, on_started, cores)
+            if last := _last_words(outcome):
+                await on_lines(last)
             return outcome
         finally:
+            self._cores.give_back(cores)
             parent.running -= 1
             parent.last_used = time.monotonic()
             if not parent.is_usable:
@@ -155,6 +167,14 @@ async def _hand_over(parent: WarmParent, on_lines: OnLines) -> None:
     with contextlib.suppress(IndexError):
         while True:
             await on_lines([parent.import_lines.popleft()])
+
+
+def _last_words(outcome: Outcome) -> list[Line]:
+    lines = []
+    if outcome.left:
+        text = f"the step left behind {'; '.join(outcome.left)}: its process is not used again"
+        lines.append(Line("system", text))
+    return lines if outcome.failure is None else lines + _epitaph(outcome.failure)
 
 
 def _epitaph(failure: StepFailure) -> list[Line]:

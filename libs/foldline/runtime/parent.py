@@ -1,9 +1,10 @@
-"""The warm parent: imports the workflow's module once, then forks one child per attempt.
+"""The warm parent: imports the workflow's module once, then forks the processes of its attempts.
 
     python -P -c "…; from foldline.runtime import parent; parent.main()" SOCKET BUNDLE MODULE
 
-It speaks JSON over a SOCK_SEQPACKET socketpair. In: `{"op": "start", "id", "folder"}` with five descriptors
-(`child.DESCRIPTORS`) and `{"op": "signal", "id", "signal"}`. Out: ready, import_failed, started, ended.
+It speaks JSON over a SOCK_SEQPACKET socketpair. In: `{"op": "fork"}` and `{"op": "signal", "pid", "signal"}`.
+Out: ready, import_failed, ended, fork_failed, and `{"op": "forked", "pid"}` with the launcher's ends of the
+child's socket and pipes: an attempt goes from the launcher to the child directly.
 Single-threaded on purpose: fork and threads do not mix.
 
 Law: nothing that an attempt started outlives it (0.5 s for what is just tidying up), and no attempt outlives
@@ -24,11 +25,12 @@ import signal
 import socket
 import sys
 import time
-import warnings
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from foldline.runtime import child, failures, kernel
 from foldline.runtime.seeds import SeedWatch
+from foldline.runtime.spares import Birth, Spares
 
 ORPHAN_SECONDS = 0.5
 """For the helpers of a step (resource trackers and the like) to tidy up after it."""
@@ -61,18 +63,20 @@ def main() -> NoReturn:
     # What is loaded now is shared with all children; the collector would touch, and so copy, all of it.
     gc.collect()
     gc.freeze()
-    Parent(link, module, seeds).serve()
+    Parent(link, bundle, module, seeds).serve()
 
 
 class Parent:
     """The loop: requests from the launcher, deaths of children."""
 
-    def __init__(self, link: socket.socket, module: str, seeds: SeedWatch) -> None:
+    def __init__(self, link: socket.socket, bundle: str, module: str, seeds: SeedWatch) -> None:
         self._link = link
         self._module = module
         self._seeds = seeds
-        self._attempts: dict[int, int] = {}
-        """Process id to the launcher's id."""
+        self._bundle = bundle
+        self._children: set[int] = set()
+        self._spares = Spares(self._begin, _STOPPING)
+        self._wakers: tuple[int, ...] = ()
         self._helpers = kernel.children()
         """Started by the import of the module: none of any attempt's business."""
         self._condemned: dict[int, float] = {}
@@ -84,19 +88,26 @@ class Parent:
         poll = select.poll()
         poll.register(self._link, select.POLLIN)
         poll.register(wake, select.POLLIN)
+        poll.register(self._spares.ears, select.POLLIN)
         self._tell({"op": "ready"})
         while not self._leaving:
             for fd, _ in poll.poll(self._patience()):
                 if fd == wake:
                     _drain(wake)
+                    self._reap()
+                elif fd == self._spares.ears:
+                    self._spares.take_notice()
                 else:
                     self._take_request()
-            self._reap()
-            self._kill_orphans()
+            if self._condemned:
+                self._kill_orphans()
+            if self._spares.is_due and not self._leaving:
+                self._fork(asked=False)
         self._leave()
 
     def _listen_to_signals(self) -> int:
         wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wakers = (wake, waker)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in _STOPPING:
@@ -107,73 +118,77 @@ class Parent:
         self._leaving = True
 
     def _patience(self) -> int | None:
-        """Milliseconds until an orphan is due."""
-        if not self._condemned:
-            return None
-        return max(0, int((min(self._condemned.values()) - time.monotonic()) * 1000) + 1)
+        """Milliseconds until an orphan or a spare is due."""
+        now = time.monotonic()
+        waits = [due - now for due in self._condemned.values()]
+        if (patience := self._spares.patience) is not None:
+            waits.append(patience)
+        return max(0, int(min(waits) * 1000) + 1) if waits else None
 
     def _take_request(self) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(self._link, 65536, child.DESCRIPTORS)
+            data = self._link.recv(65536)
         except OSError:
-            data, fds = b"", []
+            data = b""
         if not data:
             self._leaving = True  # the launcher is gone
             return
         request = json.loads(data)
-        if request["op"] == "start":
-            self._start(request["id"], request["folder"], fds)
-        else:
-            self._signal(request["id"], request["signal"])
+        if request["op"] == "fork":
+            self._fork(asked=True)
+        elif request["pid"] in self._children:
+            # The pid cannot have been reused: it is reaped only here.
+            _kill_group(request["pid"], request["signal"])
 
-    def _start(self, number: int, folder: str, fds: list[int]) -> None:
+    def _fork(self, *, asked: bool) -> None:
         _flush()
-        # A signal for the child that comes before it is ready to die of it must wait.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
         try:
-            pid = _fork()
+            pid, ears = self._spares.fork()
         except OSError as error:
-            self._tell({"op": "ended", "id": number, "error": f"fork failed: {error}"})
+            if asked:
+                self._tell({"op": "fork_failed", "error": f"fork failed: {error}"})
             return
-        else:
-            if pid == 0:
-                self._link.close()
-                child.main(self._module, folder, fds, self._seeds)
-        finally:
-            for fd in fds:
-                os.close(fd)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-        self._attempts[pid] = number
-        self._tell({"op": "started", "id": number, "pid": pid})
+        self._children.add(pid)
+        self._tell({"op": "forked", "pid": pid}, ears)
+        for fd in ears:
+            os.close(fd)
 
-    def _signal(self, number: int, which: int) -> None:
-        """To the whole process group. The pid cannot have been reused: it is reaped only here."""
-        for pid, known in self._attempts.items():
-            if known == number:
-                _kill_group(pid, which)
+    def _begin(self, birth: Birth) -> NoReturn:
+        """In the child: nothing of the parent's stays open."""
+        signal.set_wakeup_fd(-1)
+        self._link.close()
+        for fd in self._wakers:
+            os.close(fd)
+        child.main(self._module, self._bundle, birth, self._seeds)
 
     def _reap(self) -> None:
+        """The dead, and what they leave behind: it has become ours in the same moment."""
+        is_anybody_dead = False
         while True:
             try:
                 pid, status, usage = os.wait3(os.WNOHANG)
             except ChildProcessError:
-                return
+                break
             if pid == 0:
-                return
+                break
+            is_anybody_dead = True
             self._condemned.pop(pid, None)
-            number = self._attempts.pop(pid, None)
-            if number is not None:
+            if pid in self._children:
+                self._children.remove(pid)
+                self._spares.bury(pid)
                 self._tell(
                     {
                         "op": "ended",
-                        "id": number,
+                        "pid": pid,
                         "status": os.waitstatus_to_exitcode(status),
                         "max_rss_bytes": usage.ru_maxrss * 1024,
                     }
                 )
+        if is_anybody_dead:
+            self._kill_orphans()
 
     def _kill_orphans(self) -> None:
-        orphans = kernel.children() - self._helpers - self._attempts.keys()
+        orphans = kernel.children() - self._helpers - self._children
         now = time.monotonic()
         for pid in orphans:
             if self._condemned.setdefault(pid, now + ORPHAN_SECONDS) <= now:
@@ -181,16 +196,16 @@ class Parent:
                     os.kill(pid, signal.SIGKILL)
         self._condemned = {pid: due for pid, due in self._condemned.items() if pid in orphans}
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _tell(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
         try:
-            self._link.send(json.dumps(message).encode())
+            socket.send_fds(self._link, [json.dumps(message).encode()], list(fds))
         except OSError:
             self._leaving = True
 
     def _leave(self) -> NoReturn:
         """Kill everything below, again and again while new orphans arrive, and end."""
         deadline = time.monotonic() + _LEAVE_SECONDS
-        for pid in self._attempts:
+        for pid in self._children:
             _kill_group(pid, signal.SIGKILL)
         while (below := kernel.children()) and time.monotonic() < deadline:
             for pid in below:
@@ -199,13 +214,6 @@ class Parent:
             with contextlib.suppress(ChildProcessError):
                 os.wait()
         os._exit(0)
-
-
-def _fork() -> int:
-    with warnings.catch_warnings():
-        # Threads that libraries started at import (BLAS) know how to live through a fork.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
 
 
 def _kill_group(pid: int, which: int) -> None:

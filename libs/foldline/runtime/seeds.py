@@ -20,6 +20,7 @@ class SeedWatch:
         self._state: tuple[Any, ...] | None = None
         self._seed = random.seed
         self._is_seeded = False
+        self._numpy_state: Any = None
 
     def __enter__(self) -> SeedWatch:
         random.seed = self._watch
@@ -42,6 +43,22 @@ class SeedWatch:
             generator = numpy_random.get_bit_generator()
             if getattr(generator, "_seed_seq", None) is not None:
                 numpy_random.seed()
+            else:
+                self._numpy_state = numpy_random.get_state()
+
+    def settle_again(self) -> None:
+        """Before each attempt of several in one process: as if it were the first, whatever the others did."""
+        if self._state is not None:
+            random.setstate(self._state)
+        else:
+            random.seed()
+        numpy_random = sys.modules.get("numpy.random")
+        if numpy_random is None:
+            return
+        if self._numpy_state is not None:
+            numpy_random.set_state(self._numpy_state)
+        else:
+            numpy_random.seed()
 
     def _watch(self, a: Any = None, version: int = 2) -> None:
         self._is_seeded = a is not None

@@ -1,58 +1,41 @@
-"""The launcher's side of one warm parent: its process, its socket, the attempts that it carries."""
+"""The launcher's side of one warm parent: its process, its socket, the processes that it has forked."""
 
 from __future__ import annotations
 
 import asyncio
 import collections
-import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from foldline.runtime import kernel
 from foldline.runtime.jobs import TRACEBACK_LIMIT, Line, StepFailure
 from foldline.runtime.pipes import Splitter
+from foldline.runtime.processes import Ended, StepProcess
 
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from foldline.runtime import parent; parent.main()"
+TURNS = "turns"
+"""Folder of the launcher in which processes that have shared attempts have theirs, by process id."""
+
 LIBRARY = "library"
 """Folder of the launcher that goes on the steps' sys.path; it holds nothing but a link to this package."""
 
-_MESSAGE_BYTES = 256 * 1024
+_MESSAGE_BYTES = 120 * 1024
+_MOST_DESCRIPTORS = 4
 _READ_BYTES = 64 * 1024
 _LEAVE_SECONDS = 6.0
 _BUSY_SECONDS = 0.005
 _GONE = "the warm parent process of the step ended"
+_NOTE_SECONDS = 1.0
 _IMPORT_LINES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a child ended: an exit code (a negative one is a signal), or an `error` of the platform."""
-
-    status: int = 0
-    max_rss_bytes: int = 0
-    error: str = ""
-
-
-@dataclass(slots=True)
-class Child:
-    """One attempt's process, as the parent tells of it."""
-
-    number: int
-    started: asyncio.Future[int] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    ended: asyncio.Future[Ended] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-    def end(self, how: Ended) -> None:
-        if not self.started.done():
-            self.started.set_result(0)
-        if not self.ended.done():
-            self.ended.set_result(how)
 
 
 class WarmParent:
@@ -71,11 +54,17 @@ class WarmParent:
         self._arguments = [str(bundle), module]
         self._folder = folder
         self._environ = environ
+        self.turns = folder / TURNS
         self._link: socket.socket | None = None
         self._output: int | None = None
         self._splitter = Splitter()
-        self._children: dict[int, Child] = {}
-        self._numbers = itertools.count(1)
+        self._processes: dict[int, StepProcess] = {}
+        self._spares: collections.deque[StepProcess] = collections.deque()
+        """Forked and settled, and given nothing yet."""
+        self._workers: list[StepProcess] = []
+        """Wait for their next shared attempt."""
+        self._takers: collections.deque[asyncio.Future[StepProcess | Ended]] = collections.deque()
+        self.note_memory()
         self._life = asyncio.create_task(self._live(), name="warm-parent")
 
     @property
@@ -91,20 +80,46 @@ class WarmParent:
     def is_idle(self) -> bool:
         return self.ready.done() and not self.running and not self.waiting
 
-    async def start(self, folder: Path, fds: Sequence[int]) -> Child:
-        """Fork a child that works in `folder`; `fds` are what `child.DESCRIPTORS` names."""
-        child = Child(next(self._numbers))
+    async def take(self, *, shared: bool) -> StepProcess | Ended:
+        """A process for one attempt, or why there is none. For a shared one it may have had others."""
+        if self.running <= 1 and time.monotonic() > self._noted + _NOTE_SECONDS:
+            self.note_memory()
+        for idle in (self._workers, self._spares) if shared else (self._spares,):
+            while idle:
+                process = idle.pop()
+                if not process.has_ended:
+                    return process
         if self._link is None:
-            child.end(Ended(error=_GONE))
-            return child
-        self._children[child.number] = child
-        await self._send({"op": "start", "id": child.number, "folder": str(folder)}, fds)
-        return child
+            return Ended(error=_GONE)
+        taker: asyncio.Future[StepProcess | Ended] = asyncio.get_running_loop().create_future()
+        self._takers.append(taker)
+        await self._send({"op": "fork"})
+        try:
+            return await taker
+        except asyncio.CancelledError:
+            if taker.done() and not taker.cancelled() and isinstance(given := taker.result(), StepProcess):
+                self._give(given)
+            raise
 
-    async def signal(self, child: Child, number: signal.Signals) -> None:
-        """To the child's whole process group; nothing once it has ended."""
-        if not child.ended.done():
-            await self._send({"op": "signal", "id": child.number, "signal": int(number)}, ())
+    def give_back(self, process: StepProcess) -> None:
+        """It can take another shared attempt."""
+        if process.has_ended or self._link is None:
+            process.close()
+        else:
+            self._workers.append(process)
+
+    async def signal(self, process: StepProcess, number: signal.Signals) -> None:
+        """To the whole process group; nothing once it has ended."""
+        if not process.has_ended:
+            await self._send({"op": "signal", "pid": process.pid, "signal": int(number)})
+
+    def note_memory(self) -> None:
+        """Whom the kernel has killed for want of memory until now, it was not who runs still."""
+        self._kills, self._noted = kernel.out_of_memory_kills(), time.monotonic()
+
+    def has_memory_run_out(self) -> bool:
+        """Has the kernel killed a process of this machine for want of memory lately?"""
+        return kernel.out_of_memory_kills() > self._kills
 
     async def close(self) -> None:
         """End the process, and with it whatever it carries."""
@@ -182,28 +197,58 @@ class WarmParent:
     def _on_readable(self) -> None:
         while self._link is not None:
             try:
-                data = self._link.recv(_MESSAGE_BYTES)
+                data, fds, _, _ = socket.recv_fds(
+                    self._link, _MESSAGE_BYTES, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+                )
             except BlockingIOError:
                 return
             except OSError:
-                data = b""
+                data, fds = b"", []
             if not data:
                 self._hang_up()
                 return
             # What was written before this message was sent comes before it.
             self._read_output()
-            self._take(json.loads(data))
+            self._take(json.loads(data), fds)
 
-    def _take(self, message: dict[str, Any]) -> None:
+    def _take(self, message: dict[str, Any], fds: list[int]) -> None:
         match message:
             case {"op": "ready"}:
                 self.ready.set_result(None)
             case {"op": "import_failed", "failure": failure}:
                 self.ready.set_result(StepFailure(**failure))
-            case {"op": "started", "id": number, "pid": pid}:
-                self._children[number].started.set_result(pid)
-            case {"op": "ended", "id": number, **how}:
-                self._children.pop(number).end(Ended(**how))
+            case {"op": "forked", "pid": pid}:
+                process = self._processes[pid] = StepProcess(pid, fds)
+                self._give(process)
+            case {"op": "fork_failed", "error": error}:
+                self._answer(Ended(error=error))
+            case {"op": "ended", "pid": pid, **how}:
+                self._bury(self._processes.pop(pid), Ended(**how))
+
+    def _give(self, process: StepProcess) -> None:
+        if not self._answer(process):
+            self._spares.append(process)
+
+    def _answer(self, given: StepProcess | Ended) -> bool:
+        """To who has waited longest."""
+        while self._takers:
+            taker = self._takers.popleft()
+            if not taker.done():
+                taker.set_result(given)
+                return True
+        return False
+
+    def _bury(self, process: StepProcess, how: Ended) -> None:
+        process.end(how)
+        if process.is_shared:
+            folder = self.turns / str(process.pid)
+            asyncio.get_running_loop().run_in_executor(
+                None, partial(shutil.rmtree, folder, ignore_errors=True)
+            )
+        for idle in (self._spares, self._workers):
+            if process in idle:
+                idle.remove(process)
+                process.close()
 
     def _hang_up(self) -> None:
         if self._link is not None:
@@ -218,18 +263,20 @@ class WarmParent:
         if not self.ready.done():
             trace = "\n".join(line.text for line in self.import_lines)[-TRACEBACK_LIMIT:]
             self.ready.set_result(StepFailure(kind=kind, reason=reason, message=message, traceback=trace))
-        for child in self._children.values():
-            child.end(Ended(error=_GONE))
-        self._children.clear()
+        for process in self._processes.values():
+            self._bury(process, Ended(error=_GONE))
+        self._processes.clear()
+        while self._answer(Ended(error=_GONE)):
+            pass
 
     def _last_words(self, code: int) -> str:
         how = f"exit code {code}" if code >= 0 else f"signal {-code}"
         return f"module {self._module} ended its process while it was imported ({how})"
 
-    async def _send(self, message: dict[str, Any], fds: Sequence[int]) -> None:
+    async def _send(self, message: dict[str, Any]) -> None:
         while self._link is not None:
             try:
-                socket.send_fds(self._link, [json.dumps(message).encode()], list(fds))
+                self._link.send(json.dumps(message).encode())
             except BlockingIOError:
                 await asyncio.sleep(_BUSY_SECONDS)
             except OSError:

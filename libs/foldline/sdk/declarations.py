@@ -57,10 +57,13 @@ def policy_fields(policy: Policy) -> dict[str, Any]:
             memory_bytes=policy.memory_bytes,
             flavor=policy.flavor,
             gpu=policy.gpu,
+            open_files=policy.open_files,
+            disk_bytes=policy.disk_bytes,
         ),
         "allow_pickle": policy.allow_pickle,
         "effects": "" if policy.effects == "idempotent" else policy.effects,
         "cache": policy.cache,
+        "isolation": "" if policy.isolation == "fresh" else policy.isolation,
         "max_active": policy.max_active,
     }
 

@@ -18,6 +18,7 @@ from foldline.sdk.problems import refuse
 
 Seconds = float | timedelta
 Effects = Literal["pure", "idempotent", "unsafe"]
+Isolation = Literal["fresh", "shared"]
 
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?\s*")
@@ -51,6 +52,9 @@ class Options(TypedDict, total=False):
 
     `effects`: "pure" (equal inputs give equal outputs), "idempotent" (may run again) or "unsafe" (never runs
     again without an explicit yes). `cache=True` lets outputs of an equal attempt stand for running it.
+    `isolation`: "fresh" (a process for each attempt) or "shared" (one attempt after the other in a warm
+    process; for short pure functions). `open_files` and `disk` (bytes or text, of its outputs and its folder)
+    are limits like `memory`.
     `allow_pickle` lets outputs be stored that have no safe format; the record says so.
     """
 
@@ -65,9 +69,12 @@ class Options(TypedDict, total=False):
     cpu: float
     memory: int | str
     gpu: int
+    open_files: int
+    disk: int | str
     max_active: int
     effects: Effects
     cache: bool
+    isolation: Isolation
     allow_pickle: bool
 
 
@@ -86,9 +93,12 @@ class Policy:
     cpu: float = 0.0
     memory_bytes: int = 0
     gpu: int = 0
+    open_files: int = 0
+    disk_bytes: int = 0
     max_active: int = 0
     effects: str = "idempotent"
     cache: bool = False
+    isolation: str = "fresh"
     allow_pickle: bool = False
 
 
@@ -108,11 +118,14 @@ def policy_of(options: Options) -> Policy:
         pool=options.get("pool", ""),
         flavor=options.get("flavor", ""),
         cpu=options.get("cpu", 0.0),
-        memory_bytes=_bytes(options.get("memory", 0)),
+        memory_bytes=_bytes("memory", options.get("memory", 0)),
         gpu=options.get("gpu", 0),
+        open_files=options.get("open_files", 0),
+        disk_bytes=_bytes("disk", options.get("disk", 0)),
         max_active=options.get("max_active", 0),
         effects=options.get("effects", "idempotent"),
         cache=options.get("cache", False),
+        isolation=options.get("isolation", "fresh"),
         allow_pickle=options.get("allow_pickle", False),
     )
 
@@ -121,12 +134,10 @@ def seconds(duration: Seconds) -> float:
     return duration.total_seconds() if isinstance(duration, timedelta) else duration
 
 
-def _bytes(amount: int | str) -> int:
+def _bytes(what: str, amount: int | str) -> int:
     if isinstance(amount, int):
         return amount
     match = _AMOUNT.fullmatch(amount)
     if match is None:
-        raise refuse(
-            "ILLEGAL_POLICY", "memory", f'is {amount!r}; write bytes, or text such as "512MiB" or "2GB"'
-        )
+        raise refuse("ILLEGAL_POLICY", what, f'is {amount!r}; write bytes, or text such as "512MiB" or "2GB"')
     return int(float(match[1]) * (1024 if match[3] else 1000) ** _POWERS[match[2]])

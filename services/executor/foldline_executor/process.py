@@ -57,8 +57,9 @@ class Runner:
             await attempt_log.note(failure.message)
             return Result(failure=failure)
         finally:
-            # Nobody waits for this.
-            asyncio.get_running_loop().run_in_executor(None, _remove, folder)
+            # A folder in which nothing is the step's process has removed itself. Nobody waits for this.
+            if folder.exists():
+                asyncio.get_running_loop().run_in_executor(None, _remove, folder)
 
     def stop(self, work: Work, grace_seconds: float, *, forced: bool = False) -> bool:
         """Ask the step's process to end, forced: end it; False when there is none (yet, or any more)."""

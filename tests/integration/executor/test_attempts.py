@@ -209,6 +209,22 @@ async def test_nothing_leaks_from_one_attempt_into_the_next(here: Site) -> None:
     assert "LEAK" not in environment
 
 
+async def test_what_a_shared_step_leaves_ends_with_its_process(here: Site) -> None:
+    async with executor(here) as scheduler:
+        values = []
+        for _ in range(2):
+            work = here.work("count", isolation="shared")
+            await scheduler.order(work)
+            values.append(await scheduler.value(work))
+        last = (await here.log(work))[-1]
+
+    assert [(value["count"], value["seen"], value["files"]) for value in values] == [
+        (1, 1, ["left-behind"])
+    ] * 2
+    assert last.stream == "system"
+    assert "changed globals of module flow: COUNT, SEEN" in last.text
+
+
 async def test_a_steps_environment_holds_no_secret(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOLDLINE_TOKEN_KEY", "secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")

@@ -150,13 +150,13 @@ def write(value: object, declared: str, target: Path, *, allow_pickle: bool) -> 
         if codec is None:
             return _encode_json(value, declared, target)
         kind = _fit(declared, codec.type, value)
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         written = codec.write(value, target)
     except NotStorable as refusal:
         if not (allow_pickle and refusal.pickle_helps):
             raise
         kind = "file" if declared == "any" else declared
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         codec, written = _PICKLE, _PICKLE.write(value, target)
     return Product(
         type=kind,
@@ -173,7 +173,7 @@ def _encode_json(value: object, declared: str, target: Path) -> Product:
     kind = _fit(declared, actual, value)
     if len(text) <= INLINE_LIMIT_BYTES and len(text.encode()) <= INLINE_LIMIT_BYTES:
         return Product(type=kind, encoding="json", text=text)
-    target.parent.mkdir(exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     return Product(
         type=kind,

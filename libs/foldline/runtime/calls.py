@@ -1,0 +1,110 @@
+"""One call of the author's function: decode its inputs, call it, encode what it returned."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from foldline.runtime import codecs, context, failures, outputs, verdicts
+from foldline.runtime.codecs import classes
+from foldline.runtime.failures import StepError
+from foldline.runtime.jobs import Facts, Given
+
+OUTPUTS = ".foldline-outputs"
+"""Where in its folder a step's outputs are written; made when the function has returned."""
+
+
+def call(
+    module: str,
+    order: dict[str, Any],
+    folder: Path,
+    *,
+    finish: Callable[[], None],
+    read: Callable[[list[str]], None],
+) -> tuple[int, dict[str, Any]]:
+    """An exit code, and what is to be said of the attempt; nothing where the function called sys.exit.
+
+    `read` is told what was read before the function is called, `finish` is called after it has returned.
+    """
+    reads: list[str] = []
+    checkpoint = order["checkpoint"]
+    context.enter(Facts(**order["facts"]), context.notes())
+    context.provide(
+        folder=folder,
+        allow_pickle=order["allow_pickle"],
+        checkpoint=None if checkpoint is None else Given.of(checkpoint),
+        reads=reads,
+    )
+    try:
+        function = _find(module, order["function"])
+        arguments = _arguments(order, function, reads)
+        if reads:
+            read(reads)
+        value = function(**arguments)
+        finish()
+        return 0, {"outputs": _encode(order, value, folder), "reads": reads}
+    except StepError as error:
+        failure = error.failure
+    except SystemExit as error:
+        return _exit_code(error), {}
+    except BaseException as error:  # noqa: BLE001 - whatever the author's function raises is the outcome
+        failure = failures.raised(error)
+        print(failure.traceback, file=sys.stderr, end="")  # noqa: T201 - the step's own log
+        if isinstance(error, OSError) and error.errno == errno.EFBIG and order["limits"]["disk_bytes"]:
+            failure = verdicts.file_too_big(order["limits"]["disk_bytes"])
+    return 1, {"failure": dataclasses.asdict(failure), "reads": reads}
+
+
+def _find(module: str, name: str) -> Callable[..., Any]:
+    found: Any = sys.modules[module]
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise StepError("user", "STEP_IMPORT_FAILED", f"module {module} has no function {name}")
+    return found  # type: ignore[no-any-return]
+
+
+def _arguments(order: dict[str, Any], function: Callable[..., Any], reads: list[str]) -> dict[str, Any]:
+    arguments = {}
+    annotations = classes.annotations_of(function)
+    for name, fields in order["inputs"].items():
+        given = Given.of(fields)
+        value = codecs.decode(name, given, **_pickle(order))
+        reads += codecs.reads(given)
+        arguments[name] = _as_annotated(name, value, annotations.get(name))
+    return arguments
+
+
+def _as_annotated(name: str, value: object, annotation: object) -> object:
+    try:
+        return classes.built(value, annotation)
+    except Exception as error:
+        message = f"input {name} is no {annotation}: {failures.class_name(error)}: {error}"
+        raise StepError("invalid", "INPUT_NOT_READABLE", message) from error
+
+
+def _pickle(order: dict[str, Any]) -> dict[str, bool]:
+    return {"allow_pickle": order["allow_pickle"], "pickle_forbidden": order["pickle_forbidden"]}
+
+
+def _encode(order: dict[str, Any], value: object, folder: Path) -> dict[str, Any]:
+    declared = tuple((name, kind) for name, kind in order["outputs"])
+    products = {}
+    for name, kind, one in outputs.split(value, declared):
+        target = folder / OUTPUTS / name
+        product = codecs.encode(name, one, kind, target, **_pickle(order))
+        products[name] = {**dataclasses.asdict(product), "file": str(product.file) if product.file else None}
+    return products
+
+
+def _exit_code(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)  # noqa: T201 - what Python itself does
+    return 1

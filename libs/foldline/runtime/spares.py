@@ -1,0 +1,121 @@
+"""The children of a warm parent: one is always forked and settled in advance, so that no attempt waits.
+
+A child tells on a pipe when it has been given an attempt. The next one is forked in the quiet moment after
+that, or at once where the launcher asks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+PAUSE_SECONDS = 0.002
+"""After an attempt has begun: its first moments shall not have to share the processor with a fork."""
+
+_RETRY_SECONDS = 1.0
+_PID = struct.Struct("i")
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """What a child is born with: its socket, its ends of the pipes, and where it tells that it was taken."""
+
+    link: int
+    mouths: tuple[int, int, int]
+    """stdout, stderr, notes."""
+    taken: int
+
+    def tell_taken(self) -> None:
+        """Once, at the first attempt."""
+        os.write(self.taken, _PID.pack(os.getpid()))
+        os.close(self.taken)
+
+
+class Spares:
+    def __init__(self, begin: Callable[[Birth], NoReturn], blocked: tuple[signal.Signals, ...]) -> None:
+        """`begin` is what a child does. Signals in `blocked` are for it to let through once it is settled."""
+        self.ears, self._mouth = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.ears, False)
+        self._begin = begin
+        self._blocked = blocked
+        self._idle: set[int] = set()
+        self._due: float | None = time.monotonic()
+
+    def fork(self) -> tuple[int, list[int]]:
+        """A child, and the launcher's ends of its socket and pipes, to be closed here once they are sent."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
+        mouths = [mouth for _, mouth in pipes]
+        ears = [ours.detach(), *(ear for ear, _ in pipes)]
+        birth = Birth(link=theirs.detach(), mouths=(mouths[0], mouths[1], mouths[2]), taken=self._mouth)
+        self._due = time.monotonic() + _RETRY_SECONDS
+        # A signal for the child that comes before it is ready to die of it must wait.
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._blocked)
+        try:
+            pid = _fork()
+            if pid == 0:
+                try:
+                    _close([self.ears, *ears])
+                    self._begin(birth)
+                finally:
+                    os._exit(1)  # never into the parent's code
+        except OSError:
+            _close(ears)
+            raise
+        finally:
+            _close([birth.link, *mouths])
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, self._blocked)
+        self._idle.add(pid)
+        self._due = None
+        return pid, ears
+
+    @property
+    def is_due(self) -> bool:
+        return self._due is not None and self._due <= time.monotonic()
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds until a spare is due; None while there is one."""
+        return None if self._due is None else max(0.0, self._due - time.monotonic())
+
+    def take_notice(self) -> None:
+        """Of children that were given an attempt."""
+        with contextlib.suppress(BlockingIOError):
+            told = os.read(self.ears, _PID.size * 64)
+            taken = {pid for (pid,) in _PID.iter_unpack(told)}
+            # Those that are not among the idle have ended already.
+            seconds = PAUSE_SECONDS if taken <= self._idle else 0.0
+            self._idle -= taken
+            self._plan(seconds)
+
+    def bury(self, pid: int) -> None:
+        """It has ended. Where it was the spare, something kills them: no hurry."""
+        if pid in self._idle:
+            self._idle.remove(pid)
+            self._plan(_RETRY_SECONDS)
+        elif self._due is not None:
+            self._plan(0.0)
+
+    def _plan(self, seconds: float) -> None:
+        if not self._idle:
+            self._due = time.monotonic() + seconds
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # Threads that libraries started at import (BLAS) know how to live through a fork.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _close(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
