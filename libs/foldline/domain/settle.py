@@ -136,7 +136,7 @@ def _asks_first(declared: Step, lacking: tuple[str, ...]) -> bool:
 def _skip_by_condition(state: RunState, declared: Step) -> ev.StepSkipped | None:
     if declared.skip_when is UNSET:
         return None
-    holds, explanation = conditions.answer(state, declared.skip_when)
+    holds, explanation = conditions.answer_of_skip(state, declared.skip_when)
     return ev.StepSkipped(step=declared.name, reason="condition", because=explanation) if holds else None
 
 
