@@ -179,7 +179,7 @@ class World:
             self._indices[created.run_id] = index([*self.earlier, *own])
         return recall(state, step, self._indices[created.run_id])
 
-    def items(self, state: RunState, step: str) -> tuple[Item, ...]:
+    def items(self, state: RunState, step: str) -> Sequence[Item]:
         """The list that a map step runs over, wherever it is kept."""
         declared = state.plan.step(step)
         found = inner.inline_items(state, declared)

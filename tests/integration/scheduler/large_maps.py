@@ -17,6 +17,7 @@ from tests.integration.scheduler.scripted import ScriptedExecutor
 from tests.unit.domain.test_forms import call, graph, map_step, ref
 from tests.waiting import until
 
+from foldline.chassis.clock import new_id
 from foldline.domain.artifacts import Artifact
 from foldline.domain.commands import CreateRun
 from foldline.domain.spec import Binding
@@ -45,7 +46,7 @@ class Busy(ScriptedExecutor):
     """Does every item at once and remembers none of them; looks at the owner now and then."""
 
     def __init__(self, platform: Platform, seen: Seen, one: Owner, numbers: Artifact) -> None:
-        super().__init__(platform.bus, "busy", slots=64, behave=self._doubled)
+        super().__init__(platform.bus, new_id(), slots=64, behave=self._doubled)
         self.done = 0
         self._seen = seen
         self._owner = one
