@@ -53,9 +53,7 @@ class Handlers:
             await self.start(request, run_id)
         return run_id
 
-    async def start(
-        self, request: pb.StartRunRequest, run_id: str, causes: tuple[str, ...] = ()
-    ) -> None:
+    async def start(self, request: pb.StartRunRequest, run_id: str, causes: tuple[str, ...] = ()) -> None:
         """Start this very run, to which these triggers led; one that is there already stays as it is."""
         created = await starts.created(request, run_id, self._releases, self.state)
         await self._create(replace(created, causes=causes))

@@ -10,8 +10,8 @@ from foldline.domain.inner import OPEN_CHILDREN
 from foldline.domain.lists import ITEMS_OF_A_CHILD
 
 GROWTH_MIB = 12
-"""Of the whole process between a tenth of the items and the last: what it does not give back of what came and went.
-A kibibyte kept for each of 100,000 items would be eight times as much."""
+"""Of the whole process between a tenth of the items and the last: what it does not give back of what came and
+went. A kibibyte kept for each of 100,000 items would be eight times as much."""
 
 
 def assert_lean(seen: Seen, own_events: int) -> None:
