@@ -87,7 +87,7 @@ def decide_on(state: RunState, name: str, key: str, known: Known) -> Recall | Wa
 
 
 def asks_behind(state: RunState, name: str, answer: Recall) -> bool:
-    """Does a step of a run that was made from others, which know nothing equal (`answer`), ask the cache next?
+    """Does a step of a run that was made from others, which know nothing equal (`answer`), ask the cache?
 
     Not what is to run again in any case, nor what may not run: of an unsafe step that was held a person
     decides. One without a key cannot begin.
@@ -95,11 +95,13 @@ def asks_behind(state: RunState, name: str, answer: Recall) -> bool:
     origin = state.created.origin
     if origin is UNSET or answer.reuse is not UNSET or answer.is_unsafe or not answer.key:
         return False
-    return _is_cached(state, name) and state.created.cache != "off" and not paths.inside(origin.again, name)
+    if not _is_cached(state, name) or state.created.cache == "off":
+        return False
+    return not paths.inside(origin.again, name)
 
 
 def behind(answer: Recall, cached: Recall) -> Recall:
-    """What the cache says, where it has something; otherwise why the step runs, by the runs it was made from."""
+    """What the cache says where it has something; otherwise why the step runs, by the runs behind it."""
     return answer if cached.reuse is UNSET else cached
 
 
