@@ -170,7 +170,10 @@ async def scheduler(
 
 async def owners(pool: Pool) -> dict[int, str]:
     """Who has which partition now."""
-    rows = await pool.fetch("select partition, owner from scheduler.partitions where expires_at > now()")
+    rows = await pool.fetch(
+        "select partition, owner from scheduler.partitions where owner in"
+        " (select name from scheduler.members where expires_at > now())"
+    )
     return {row["partition"]: row["owner"] for row in rows}
 
 
