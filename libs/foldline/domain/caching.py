@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from msgspec import UNSET, Struct
 
+from foldline.domain import paths
 from foldline.domain.commands import Recall
 from foldline.domain.relations import Reuse
 from foldline.domain.run import RunState
@@ -83,6 +84,25 @@ def decide_on(state: RunState, name: str, key: str, known: Known) -> Recall | Wa
             return Wait(known.run_id, known.step, reason)
         case _:
             return Recall(step=name, key=key, reason="no equal attempt is known")
+
+
+def asks_behind(state: RunState, name: str, answer: Recall) -> bool:
+    """Does a step of a run that was made from others, which know nothing equal (`answer`), ask the cache?
+
+    Not what is to run again in any case, nor what may not run: of an unsafe step that was held a person
+    decides. One without a key cannot begin.
+    """
+    origin = state.created.origin
+    if origin is UNSET or answer.reuse is not UNSET or answer.is_unsafe or not answer.key:
+        return False
+    if not _is_cached(state, name) or state.created.cache == "off":
+        return False
+    return not paths.inside(origin.again, name)
+
+
+def behind(answer: Recall, cached: Recall) -> Recall:
+    """What the cache says where it has something; otherwise why the step runs, by the runs behind it."""
+    return answer if cached.reuse is UNSET else cached
 
 
 def _not_asked(state: RunState) -> str:

@@ -15,19 +15,23 @@ from datetime import UTC, datetime
 
 from msgspec import UNSET
 
-from foldline.domain import inner, lists, paths, reports
+from foldline.domain import caching, inner, lists, paths, reports
 from foldline.domain import run_events as ev
 from foldline.domain.artifacts import Item
-from foldline.domain.commands import ReceiveChild
+from foldline.domain.commands import Recall, ReceiveChild
 from foldline.domain.decision import Decision
 from foldline.domain.evolve import evolve
 from foldline.domain.outlook import PlannedStep, outlook
 from foldline.domain.recall import Index, recall
+from foldline.domain.relations import Reuse
 from foldline.domain.run import RunState, StepState, is_recallable
 from foldline.domain.settle import after, settle, settle_all
 
 Items = Callable[[RunState, str], Sequence[Item] | None]
 """The list of a map step that does not travel in events; None where it is not at hand."""
+
+Kept = Callable[[str], Reuse | None]
+"""What the declared cache has under a key; None where it has nothing, or where that is not at hand."""
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """Nothing here depends on the time."""
@@ -37,20 +41,27 @@ def _no_items(_: RunState, __: str) -> None:
     return None
 
 
-def plan(created: ev.RunCreated, known: Index, items: Items = _no_items) -> tuple[PlannedStep, ...]:
+def _nothing(_: str) -> None:
+    return None
+
+
+def plan(
+    created: ev.RunCreated, known: Index, items: Items = _no_items, kept: Kept = _nothing
+) -> tuple[PlannedStep, ...]:
     """What would become of every step, in the graph's order. `known` is the index for `created`."""
-    return _Game(created, known, items).planned()
+    return _Game(created, known, items, kept).planned()
 
 
 class _Game:
     """A run played as far as reuse goes."""
 
-    def __init__(self, created: ev.RunCreated, known: Index, items: Items) -> None:
+    def __init__(self, created: ev.RunCreated, known: Index, items: Items, kept: Kept) -> None:
         self.decision = Decision(evolve(None, created, _NEVER), _NEVER)
         self.found: dict[str, PlannedStep] = {}
         self._planned: tuple[PlannedStep, ...] | None = None
         self._known = known
         self._items = items
+        self._kept = kept
         settle_all(self.decision)
         for place in self.decision.state.plan.order:
             self._ask(place)
@@ -65,7 +76,7 @@ class _Game:
         step = self.state.steps[place]
         if step.name in self.found or not is_recallable(self.state, step):
             return
-        answer = recall(self.state, step.name, self._known)
+        answer = self._answer(step.name)
         if answer.reuse is not UNSET:
             event = ev.StepReused(step=step.name, reuse=answer.reuse, key=answer.key, reason=answer.reason)
             self.decision.add(event)
@@ -80,6 +91,18 @@ class _Game:
         else:
             self.decision.add(ev.ReuseDeclined(step=step.name, key=answer.key, reason=answer.reason))
             self._look_inside(step, place, answer.reason)
+
+    def _answer(self, name: str) -> Recall:
+        """From the runs that this one is made from, then from the cache. Nobody waits in a plan: an equal
+        attempt that is under way may come to nothing.
+        """
+        answer = recall(self.state, name, self._known)
+        if caching.asks_behind(self.state, name, answer) and caching.reads(self.state, name):
+            reuse = self._kept(answer.key)
+            decided = caching.decide_on(self.state, name, answer.key, reuse or caching.Nothing())
+            if isinstance(decided, Recall):
+                return caching.behind(answer, decided)
+        return answer
 
     def _note(self, step: str, action: str, reason: str, reused: int = 0, run: int = 0) -> None:
         self.found[step] = PlannedStep(
@@ -146,7 +169,7 @@ class _Game:
         return step.children.open if step.is_active and step.children is not None else ()
 
     def _child(self, name: str, index: int, items: Sequence[Item]) -> _Game:
-        return _Game(inner.created(self.state, name, index, items), self._known, self._items)
+        return _Game(inner.created(self.state, name, index, items), self._known, self._items, self._kept)
 
     def _end(self, child: RunState) -> None:
         reports.receive_child(self.decision, ReceiveChild(inner.ended(child)))

@@ -65,7 +65,7 @@ def _fail_at_once(decision: Decision, name: str, reason: str, message: str) -> N
     decision.add(ev.StepFailed(step=name, failure=failure))
 
 
-def inline_items(state: RunState, declared: Step) -> tuple[Item, ...] | None:
+def inline_items(state: RunState, declared: Step) -> Sequence[Item] | None:
     """The items of a map step where its list travels in the events; None where it is in the store."""
     assert declared.map is not UNSET
     if state.step(declared.name).is_active:

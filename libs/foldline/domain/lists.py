@@ -9,7 +9,7 @@ lists.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -86,17 +86,38 @@ def values(artifact: Artifact) -> list[Json] | UnsetType:
     return found
 
 
-def items(value: Json) -> tuple[Item, ...]:
+class _Values(Sequence[Item]):
+    """The items of a JSON list, made when they are looked at: each child of a map looks at a few of them."""
+
+    def __init__(self, values: Sequence[Json]) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    @overload
+    def __getitem__(self, place: int) -> Item: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Item]: ...
+
+    def __getitem__(self, place: int | slice) -> Item | Sequence[Item]:
+        if isinstance(place, slice):
+            return tuple(Item(value=one) for one in self._values[place])
+        return Item(value=self._values[place])
+
+
+def items(value: Json) -> Sequence[Item]:
     """The items of a JSON list. Raises INVALID NOT_A_LIST and LIST_TOO_LONG."""
     if not isinstance(value, list | tuple):
         raise FoldlineError(Kind.INVALID, "NOT_A_LIST", f"a map runs over a list, not over {_what(value)}")
     if len(value) > LONGEST_LIST:
         message = f"the list has {len(value)} items; a map runs over {LONGEST_LIST} at most"
         raise FoldlineError(Kind.INVALID, "LIST_TOO_LONG", message)
-    return tuple(Item(value=one) for one in value)
+    return _Values(value)
 
 
-def inline_items(artifact: Artifact) -> tuple[Item, ...] | None:
+def inline_items(artifact: Artifact) -> Sequence[Item] | None:
     """The items of an artifact whose content is in the event; None where it has to be fetched."""
     if artifact.value is UNSET:
         return None

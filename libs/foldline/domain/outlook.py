@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec import UNSET
 
-from foldline.domain import paths
+from foldline.domain import caching, paths
 from foldline.domain.keys import fixed_parts, identity, parts_of
 from foldline.domain.recall import Index, has_run
 from foldline.domain.references import required_steps
@@ -142,7 +142,12 @@ class _Outlook:
         return bool(settled) and all(name in self._sure for name in settled)
 
     def _is_new(self, declared: Step) -> bool:
-        """Is it certain that no equal attempt is known, whatever the steps before it give?"""
+        """Is it certain that no equal attempt is known, whatever the steps before it give?
+
+        Of the declared cache nobody can say: other runs fill it.
+        """
+        if caching.reads(self._state, declared.name):
+            return False
         if self._past is None:
             self._past = _Past(self._known)
         fixed = _encoded(fixed_parts(self._state, declared))

@@ -36,6 +36,7 @@ class RunCreated(Event, frozen=True, kw_only=True):
     cache: str = ""
     priority: int = 0
     tolerated: int = 0
+    causes: tuple[str, ...] = ()
 
 
 class ConditionDecided(Event, frozen=True, kw_only=True):
@@ -207,15 +208,17 @@ class RunEnding(Event, frozen=True, kw_only=True):
 
 class RunCompleted(Event, frozen=True, kw_only=True):
     outputs: dict[str, Artifact] = {}
+    workflow: str = ""
 
 
 class RunFailed(Event, frozen=True, kw_only=True):
     step: str
     failure: Failure
+    workflow: str = ""
 
 
 class RunStopped(Event, frozen=True, kw_only=True):
-    pass
+    workflow: str = ""
 
 
 class ReportIgnored(Event, frozen=True, kw_only=True):

@@ -132,6 +132,7 @@ class TriggerFired(Event, frozen=True, kw_only=True):
     event_type: str = ""
     run_id: str
     values: dict[str, Json] = {}
+    causes: tuple[str, ...] = ()
 
 
 class TriggerIgnored(Event, frozen=True, kw_only=True):

@@ -136,7 +136,7 @@ def _asks_first(declared: Step, lacking: tuple[str, ...]) -> bool:
 def _skip_by_condition(state: RunState, declared: Step) -> ev.StepSkipped | None:
     if declared.skip_when is UNSET:
         return None
-    holds, explanation = conditions.answer(state, declared.skip_when)
+    holds, explanation = conditions.answer_of_skip(state, declared.skip_when)
     return ev.StepSkipped(step=declared.name, reason="condition", because=explanation) if holds else None
 
 
@@ -230,15 +230,15 @@ def _end_main(decision: Decision, outcome: str) -> None:
 
 
 def _end(decision: Decision, outcome: str) -> None:
-    state = decision.state
+    state, workflow = decision.state, decision.state.created.workflow
     if outcome == "failed":
         failure = state.first_failure
         assert failure is not None, "a run fails because a step did"
-        decision.add(ev.RunFailed(step=state.failed_step, failure=failure))
+        decision.add(ev.RunFailed(step=state.failed_step, failure=failure, workflow=workflow))
     elif outcome == "completed":
-        decision.add(ev.RunCompleted(outputs=_outputs(state)))
+        decision.add(ev.RunCompleted(outputs=_outputs(state), workflow=workflow))
     else:
-        decision.add(ev.RunStopped())
+        decision.add(ev.RunStopped(workflow=workflow))
 
 
 def _outputs(state: RunState) -> dict[str, Artifact]:

@@ -32,6 +32,7 @@ class Fired(msgspec.Struct, frozen=True, kw_only=True):
 
     run_id: str
     values: dict[str, Json] = {}
+    causes: tuple[str, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str = ""
     event_type: str = ""
     values: dict[str, Json] = {}
+    run_id: str = ""  # the run of ours that the event is about
     reason: str = ""
     message: str = ""
 
@@ -81,7 +83,7 @@ def _changes(state: TriggerState, event: Event, at: datetime) -> dict[str, Any]:
         case ev.TriggerDeleted():
             return {"is_deleted": True, "updated_at": at}
         case ev.TriggerFired():
-            fired = Fired(run_id=event.run_id, values=event.values)
+            fired = Fired(run_id=event.run_id, values=event.values, causes=event.causes)
             return {"open": (*state.open, fired), "last_run_id": event.run_id, "last_at": at}
         case ev.TriggerIgnored():
             return {}
@@ -157,8 +159,30 @@ def delete(_state: TriggerState) -> Sequence[ev.ScheduleEvent]:
     return [ev.TriggerDeleted()]
 
 
-def receive(state: TriggerState, verdict: Verdict, run_id: str, count: int = 1) -> Sequence[ev.ScheduleEvent]:
-    """An event whose run does not exist yet: it fires, or is ignored with its reason."""
+def actor(workspace: str, trigger: str) -> str:
+    """In whose name a trigger's runs are started, and how they name their cause."""
+    return f"trigger:{workspace}/{trigger}"
+
+
+def caused(verdict: Verdict, own: str, causes: Sequence[str]) -> Verdict:
+    """The verdict on an event of a run that the triggers `causes` led to: none of them fires on it, so no
+    trigger starts itself again, be it by way of others.
+    """
+    if own not in causes:
+        return verdict
+    others = [cause for cause in causes[causes.index(own) + 1 :] if cause != own]
+    way = f", by way of {' and '.join(others)}" if others else ""
+    message = f"this trigger led to run {verdict.run_id}, which it is about{way}"
+    return msgspec.structs.replace(verdict, reason="own", message=message)
+
+
+def receive(
+    state: TriggerState, verdict: Verdict, run_id: str, count: int = 1, causes: Sequence[str] = ()
+) -> Sequence[ev.ScheduleEvent]:
+    """An event whose run does not exist yet: it fires, or is ignored with its reason.
+
+    `causes` are the triggers that led to the event.
+    """
     if verdict.reason:
         return [
             ev.TriggerIgnored(
@@ -179,6 +203,7 @@ def receive(state: TriggerState, verdict: Verdict, run_id: str, count: int = 1) 
             event_type=verdict.event_type,
             run_id=run_id,
             values={**state.settings.values, **verdict.values},
+            causes=(*causes, actor(state.workspace, state.trigger)),
         )
     ]
 

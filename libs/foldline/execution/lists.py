@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -27,9 +28,9 @@ CACHED = 32
 class Lists:
     def __init__(self, store: ArtifactStore) -> None:
         self._store = store
-        self._cache: OrderedDict[str, tuple[Item, ...]] = OrderedDict()
+        self._cache: OrderedDict[str, Sequence[Item]] = OrderedDict()
 
-    async def items(self, state: RunState, step: str) -> tuple[Item, ...]:
+    async def items(self, state: RunState, step: str) -> Sequence[Item]:
         """What the map step runs over. Raises UNAVAILABLE, or INVALID for what is no list."""
         declared = state.plan.step(step)
         found = inner.inline_items(state, declared)
@@ -68,7 +69,7 @@ class Lists:
                 raise FoldlineError(Kind.UNAVAILABLE, "STORE_UNAVAILABLE", str(error)) from error
             assert stored == digest
 
-    async def _read(self, artifact: Artifact) -> tuple[Item, ...]:
+    async def _read(self, artifact: Artifact) -> Sequence[Item]:
         if artifact.encoding in (lists.LIST, lists.LISTS):
             return lists.items_of(await self._entries(artifact))
         if artifact.encoding != "json":

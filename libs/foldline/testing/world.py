@@ -11,14 +11,14 @@ simulated but executors and clock: commands, events and effects are the product'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from foldline.domain import commands, inner, lists
+from foldline.domain import caching, commands, inner, lists
 from foldline.domain import run_events as ev
 from foldline.domain.artifacts import Artifact, Item, inline
 from foldline.domain.assignments import work_for
@@ -38,6 +38,7 @@ from foldline.domain.evolve import fold
 from foldline.domain.failures import Failure
 from foldline.domain.keys import key_of
 from foldline.domain.recall import Index, index, lineage, recall
+from foldline.domain.relations import Reuse
 from foldline.domain.run import RunState, expandable, ready, recallable
 from foldline.domain.spec import Graph, Json
 from foldline.domain.timers import next_timer
@@ -73,19 +74,23 @@ class World:
         clock: ManualClock | None = None,
         recall: Recalling | None = None,
         earlier: Iterable[World] = (),
+        kept: Mapping[str, Reuse] | None = None,
+        stored: Mapping[str, bytes] | None = None,
         **created: Any,
     ) -> None:
         self.run_id = run_id
         self.clock = clock or ManualClock()
         self.runs: dict[str, RunState] = {}
         self.histories: dict[str, list[tuple[ev.RunEvent, datetime]]] = {}
-        self.contents: dict[str, bytes] = {}
+        self.contents: dict[str, bytes] = dict(stored or {})
         self.attempts: list[AttemptKey] = []
         """Every attempt that was carried out, in order."""
         others = tuple(earlier)
         self.earlier = tuple(state for world in others for state in world.runs.values())
         for world in others:
             self.contents |= world.contents
+        self.kept = kept or {}
+        """What the declared cache has, by key. Nothing is added."""
         self._behave = behave
         self._recall = recall or self.recall
         self._indices: dict[str, Index] = {}
@@ -169,17 +174,25 @@ class World:
         self.command(commands.ReceiveReport(report), run_id)
 
     def recall(self, state: RunState, step: str) -> commands.Recall:
-        """Reuse from `earlier` runs, and for what is tried again from this one; declared caches are empty."""
+        """Reuse from `earlier` runs, for what is tried again from this one, then from the declared cache."""
         created = state.created
         if created.origin is UNSET:
-            return commands.Recall(step=step, key=key_of(state, step), reason="nothing is cached")
+            return self._cached(state, step, key_of(state, step))
         if created.run_id not in self._indices:
             is_own = self.run_id in lineage(created)
             own = [one for one in self.runs.values() if one is not state] if is_own else []
             self._indices[created.run_id] = index([*self.earlier, *own])
-        return recall(state, step, self._indices[created.run_id])
+        answer = recall(state, step, self._indices[created.run_id])
+        if not caching.asks_behind(state, step, answer):
+            return answer
+        return caching.behind(answer, self._cached(state, step, answer.key))
 
-    def items(self, state: RunState, step: str) -> tuple[Item, ...]:
+    def _cached(self, state: RunState, step: str, key: str) -> commands.Recall:
+        decided = caching.decide_on(state, step, key, self.kept.get(key) or caching.Nothing())
+        assert isinstance(decided, commands.Recall), "nothing is under way here"
+        return decided
+
+    def items(self, state: RunState, step: str) -> Sequence[Item]:
         """The list that a map step runs over, wherever it is kept."""
         declared = state.plan.step(step)
         found = inner.inline_items(state, declared)

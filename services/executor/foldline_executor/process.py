@@ -43,9 +43,7 @@ class Runner:
         try:
             async with self._places.stay(attempt_log.note) as stay:
                 inputs = Inputs(self._store.local_path, stay.artifact)
-                carrier = Carrier(
-                    self._launcher, self._store, inputs, permits_pickle=self._permits_pickle
-                )
+                carrier = Carrier(self._launcher, self._store, inputs, permits_pickle=self._permits_pickle)
                 python = await stay.python(work.environment)
                 bundle = await stay.bundle(work.bundle)
                 job = await carrier.job(work, python=python, bundle=bundle, folder=folder)

@@ -52,17 +52,7 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         engine = assemble(base, silence_seconds=settings.silence_seconds, limits=limits, flavors=flavors)
         owner, listener = engine.owner, engine.listener
         open_runs = OpenRuns(pool, store)
-
-        async def gained(partitions: frozenset[int]) -> None:
-            await owner.adopt(await open_runs.of(partitions))
-            await listener.hear_again()
-
-        leases = Leases(
-            *(pool, owner, bus, gained),
-            name=new_id(),
-            seconds=settings.lease_seconds,
-            monotonic=time.monotonic,
-        )
+        leases = _leases(base, engine, open_runs, settings.lease_seconds)
         handlers = engine.handlers(base, registry)
         parts = Parts(
             pool, store, bus, owner, handlers, registry, settings.token_key, clock, tasks, life.stop
@@ -78,10 +68,8 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
             )
         )
         await opened.enter_async_context(admin.serve(settings.admin, life))
-        for subscription in await _subscribe(bus, owner, listener):
+        for subscription in await _subscribe(bus, owner, listener, leases):
             opened.push_async_callback(subscription.close)
-        told = await bus.subscribe(subjects.PARTITIONS, leases.on_told)
-        opened.push_async_callback(told.close)
         opened.push_async_callback(leases.release)
 
         _start_loops(tasks, settings, life, leases=leases, engine=engine, open_runs=open_runs)
@@ -110,8 +98,26 @@ def _start_loops(
 
 
 async def _subscribe(bus: Bus, owner: Owner, listener: Listener) -> list[Subscription]:
+
+def _leases(base: Base, engine: Engine, open_runs: OpenRuns, seconds: float) -> Leases:
+    """This process's share of the partitions; what it gains goes on in its hands."""
+
+    async def gained(partitions: frozenset[int]) -> None:
+        await engine.owner.adopt(await open_runs.of(partitions))
+        await engine.listener.hear_again()
+
+    return Leases(
+        *(base.pool, engine.owner, base.bus, gained),
+        name=new_id(),
+        seconds=seconds,
+        monotonic=time.monotonic,
+    )
+
+
+async def _subscribe(bus: Bus, owner: Owner, listener: Listener, leases: Leases) -> list[Subscription]:
     subscriptions = [await bus.subscribe(subjects.HEARTBEAT, listener.on_heartbeat)]
     for partition in range(PARTITIONS):
         subscriptions.append(await bus.subscribe(subjects.report(partition), listener.on_report))
         subscriptions.append(await bus.subscribe(subjects.poke(partition), owner.on_poke))
+    subscriptions.append(await bus.subscribe(subjects.PARTITIONS, leases.on_told))
     return subscriptions

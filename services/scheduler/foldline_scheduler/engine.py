@@ -51,7 +51,7 @@ class Engine(NamedTuple):
     def handlers(self, base: Base, registry: grpc.aio.Channel) -> Handlers:
         """The use cases, for a gRPC edge."""
         releases = Releases(registry)
-        forks = Forks(releases, self.lineages)
+        forks = Forks(releases, self.lineages, Lists(base.artifacts), ReuseTable(base.pool))
         roster = Roster(self.owner.executors, base.bus, time.monotonic)
         return Handlers(self.owner, base.bus, releases, forks, base.clock, roster)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from foldline.access import caller
 from foldline.api.scheduler.v1 import scheduler_service_pb2 as pb
 from foldline.bus import subjects
@@ -51,10 +53,10 @@ class Handlers:
             await self.start(request, run_id)
         return run_id
 
-    async def start(self, request: pb.StartRunRequest, run_id: str) -> None:
-        """Start this very run; one that is there already stays as it is."""
+    async def start(self, request: pb.StartRunRequest, run_id: str, causes: tuple[str, ...] = ()) -> None:
+        """Start this very run, to which these triggers led; one that is there already stays as it is."""
         created = await starts.created(request, run_id, self._releases, self.state)
-        await self._create(created)
+        await self._create(replace(created, causes=causes))
 
     async def fork_run(self, request: pb.ForkRunRequest) -> str:
         """Make a run from an earlier one, which stays as it is."""

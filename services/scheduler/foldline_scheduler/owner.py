@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
 from foldline.bus.port import Message
@@ -89,6 +89,11 @@ class Owner:
     @property
     def partitions(self) -> frozenset[int]:
         return self._partitions
+
+    @property
+    def held(self) -> Collection[str]:
+        """Ids of the runs in memory now."""
+        return self._runs.keys()
 
     def set_partitions(self, partitions: Iterable[int], *, believed_until: float = math.inf) -> None:
         """These are ours from now on, by the monotonic clock until then; runs of others are put down."""

@@ -20,7 +20,7 @@ from foldline.domain.relations import Reuse
 from foldline.domain.run import RunState, recallable
 from foldline.domain.values import Unresolvable
 from foldline_scheduler.lineages import Lineages
-from foldline_scheduler.reuse import Entry, ReuseTable
+from foldline_scheduler.reuse import Entry, ReuseTable, reuse_row
 
 Look = Callable[[str], Awaitable[RunState | None]]
 
@@ -38,11 +38,18 @@ class Recalls:
         names = recallable(state)
         if not names:
             return []
-        if state.created.origin is not UNSET:
-            index = await self._lineages.index(state.created)
-            return [recall.recall(state, name, index) for name in names]
-        found = [await self._cached(state, name) for name in names]
+        found = [await self._answer(state, name) for name in names]
         return [one for one in found if one is not None]
+
+    async def _answer(self, state: RunState, name: str) -> Recall | None:
+        """From the runs that the run was made from, then from the cache; None where it is to wait."""
+        if state.created.origin is UNSET:
+            return await self._cached(state, name)
+        answer = recall.recall(state, name, await self._lineages.index(state.created))
+        if not caching.asks_behind(state, name, answer):
+            return answer
+        cached = await self._cached(state, name)
+        return None if cached is None else caching.behind(answer, cached)
 
     async def learn(self, events: Iterable[ev.RunEvent], state: RunState) -> None:
         """Keep what attempts gave that others may take over; give up claims that led to nothing."""
@@ -104,5 +111,4 @@ class Recalls:
 
 
 def _row(state: RunState, key: str) -> str:
-    """Workspaces take nothing over from each other."""
-    return f"{state.created.workspace}/{key}"
+    return reuse_row(state.created.workspace, key)

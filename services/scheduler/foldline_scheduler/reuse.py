@@ -26,6 +26,11 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Reuse)
 
 
+def reuse_row(workspace: str, key: str) -> str:
+    """Where it is kept. Workspaces take nothing over from each other."""
+    return f"{workspace}/{key}"
+
+
 class Entry(msgspec.Struct, frozen=True):
     """What is known under a key: `reuse` is None while the attempt of (run_id, step) is under way."""
 

@@ -23,6 +23,7 @@ from foldline.api.workflow.v1 import workflow_pb2
 from foldline.artifacts.store import open_store
 from foldline.bus.port import Bus
 from foldline.chassis import rpc
+from foldline.chassis.clock import Clock
 from foldline.chassis.lifecycle import Lifecycle
 from foldline.chassis.settings import Secret
 from foldline.domain import parameters
@@ -50,11 +51,12 @@ GRAPH = Graph(name="f", parameters=PARAMETERS, steps=(function("a"),))
 class ScriptedRegistry:
     """Knows the workflow f alone. Remembers who asked."""
 
-    def __init__(self, clock: ManualClock) -> None:
+    def __init__(self, clock: Clock, graph: Graph = GRAPH) -> None:
         self.askers: list[str] = []
         self.refusal: FoldlineError | None = None
         self.refused = 0
         self._clock = clock
+        self._graph = graph
 
     async def GetRelease(self, request: registry_pb.GetReleaseRequest, context: Any) -> Any:  # noqa: N802
         self._check(request.workflow, context)
@@ -62,7 +64,7 @@ class ScriptedRegistry:
 
     async def ResolveRun(self, request: registry_pb.ResolveRunRequest, context: Any) -> Any:  # noqa: N802
         self.askers.append(self._check(request.workflow, context))
-        chosen = parameters.check(PARAMETERS, messages.from_struct(request.values))
+        chosen = parameters.check(self._graph.parameters, messages.from_struct(request.values))
         return registry_pb.ResolveRunResponse(
             release=self._release(), parameters=messages.to_struct(chosen), region="local"
         )
@@ -95,7 +97,9 @@ class ScriptedRegistry:
         return caller.subject
 
     def _release(self) -> registry_pb.Release:
-        return registry_pb.Release(digest="sha256:1", graph=messages.to_message(GRAPH, workflow_pb2.Graph))
+        return registry_pb.Release(
+            digest="sha256:1", graph=messages.to_message(self._graph, workflow_pb2.Graph)
+        )
 
 
 class Place:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import grpc
+import msgspec
 import pytest
 from msgspec.structs import replace
 from tests.integration.scheduler.installation import (
@@ -13,18 +15,24 @@ from tests.integration.scheduler.installation import (
     count,
     created,
     ended,
+    engine,
     history,
     owner,
 )
 from tests.integration.scheduler.scripted import ScriptedExecutor, beating
-from tests.unit.domain.test_forms import call, graph
+from tests.unit.domain.test_forms import call, graph, map_step, ref
 from tests.waiting import until
 
+from foldline.api.scheduler.v1 import scheduler_service_pb2 as scheduler_pb
+from foldline.chassis.clock import new_id
+from foldline.domain.artifacts import Artifact
 from foldline.domain.commands import CreateRun
 from foldline.domain.failures import Failure
+from foldline.domain.fork import Edits, fork
 from foldline.domain.run_events import RunCreated
-from foldline.domain.spec import Graph
+from foldline.domain.spec import Binding, Graph, Parameter
 from foldline.domain.work import Work
+from foldline.wire import messages
 from foldline_scheduler.owner import Owner
 
 RAISED = Failure(kind="user", reason="STEP_RAISED", message="no")
@@ -34,8 +42,8 @@ def cached(x: int = 1) -> Graph:
     return graph(replace(call("slow", x=x), cache=True))
 
 
-async def start(one: Owner, declared: Graph, cache: str = "") -> RunCreated:
-    run = replace(created(declared), cache=cache)
+async def start(one: Owner, declared: Graph, cache: str = "", **parameters: Any) -> RunCreated:
+    run = replace(created(declared), cache=cache, parameters=parameters)
     await one.command(run.run_id, CreateRun(run), META)
     return run
 
@@ -148,3 +156,62 @@ async def test_a_claim_whose_owner_died_is_the_runs_still(platform: Platform) ->
             await beating(executor, ended(platform, run))
 
     assert {work.key.run_id for work in executor.orders} == {first.run_id}
+
+
+async def test_a_fork_takes_from_the_cache_what_its_own_origin_has_not(platform: Platform) -> None:
+    async with engine(platform) as (driving, base):
+        one = driving.owner
+        executor = await ScriptedExecutor(platform.bus, "ex").start()
+        first = await start(one, with_parameter(), x=1)
+        elsewhere = await start(one, with_parameter(), x=2)
+        for run in (first, elsewhere):
+            await beating(executor, ended(platform, run))
+
+        wanted = scheduler_pb.Fork(values=messages.to_struct({"x": 2}))
+        async with grpc.aio.insecure_channel("127.0.0.1:1") as nobody:  # releases are not asked for
+            handlers = driving.handlers(base, nobody)
+            request = scheduler_pb.PlanForkRequest(workspace="w", run_id=first.run_id, fork=wanted)
+            (planned,) = await handlers.plan_fork(request)
+        origin = await one.look(first.run_id)
+        assert origin is not None
+        forked = fork(origin, Edits(values={"x": 2}), run_id=new_id())
+        again = fork(origin, Edits(values={"x": 2}, again=("slow",)), run_id=new_id())
+        for created_ in (forked, again):
+            await one.command(created_.run_id, CreateRun(created_), META)
+            await beating(executor, ended(platform, created_))
+
+    assert (planned.action, planned.reason) == (
+        "reuse",
+        f"equal attempt in run {elsewhere.run_id}, step slow",
+    )
+    assert elsewhere.run_id in await reason(platform, forked)
+    assert [work.key.run_id for work in executor.orders] == [first.run_id, elsewhere.run_id, again.run_id]
+
+
+async def test_a_plan_reads_the_lists_that_maps_run_over(platform: Platform) -> None:
+    """What a map gave is in the store; the map over it is looked into item by item all the same."""
+    content = msgspec.json.encode(list(range(150)))
+    digest = await platform.artifacts.put_bytes(content)
+    numbers = Artifact(digest=digest, type="json", encoding="json", size_bytes=len(content))
+
+    def behave(work: Work) -> Mapping[str, Any] | Failure:
+        if work.function.name == "numbers":
+            return {"output": numbers}
+        return RAISED if work.key.step == "double.7" else {"output": 1}
+
+    run = created(graph(call("numbers"), map_step(ref("numbers"), tolerated=1)))
+    async with engine(platform) as (driving, base):
+        executor = await ScriptedExecutor(platform.bus, "ex", slots=50, behave=behave).start()
+        await driving.owner.command(run.run_id, CreateRun(run), META)
+        await beating(executor, ended(platform, run))
+        async with grpc.aio.insecure_channel("127.0.0.1:1") as nobody:
+            handlers = driving.handlers(base, nobody)
+            request = scheduler_pb.PlanForkRequest(workspace="w", run_id=run.run_id)
+            _, each = await handlers.plan_fork(request)
+
+    assert (each.action, each.items_reused, each.items_run) == ("run", 149, 1)
+
+
+def with_parameter() -> Graph:
+    slow = replace(call("slow", x=Binding(parameter="x")), cache=True)
+    return graph(slow, parameters=(Parameter(name="x", type="int"),))

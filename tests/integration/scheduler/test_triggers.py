@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.integration.scheduler.starters import Place, place, said
+from tests.integration.scheduler.starters import NOON, Place, place, said
 from tests.waiting import until
 
 from foldline.api.scheduler.v1 import schedule_service_pb2 as pb
@@ -21,6 +21,7 @@ from foldline.eventstore.postgres import PostgresEventStore
 from foldline.pg import connect
 from foldline.sdk.calls import ask
 from foldline.sdk.client import Client
+from foldline.wire import cloudevents
 
 SETTINGS = TriggerSettings(
     workflow="f",
@@ -196,3 +197,50 @@ async def test_settings_that_cannot_be_carried_out_are_refused(here: Place) -> N
             with pytest.raises(FoldlineError) as refusal:
                 await client.triggers.create("t", msgspec.structs.replace(SETTINGS, **changes))
             assert refusal.value.reason == reason
+
+
+def ended(run_id: str, version: int, actor: str = "service:scheduler") -> bytes:
+    """The fact that ends a run, as outsiders hear it."""
+    return cloudevents.encode(
+        id=f"{run_id}-{version}",
+        stream=f"run-{run_id}",
+        version=version,
+        type="RunCompleted",
+        time=NOON,
+        payload='{"workflow":"f"}',
+        meta=msgspec.json.encode({"actor": actor, "workspace": "w"}).decode(),
+    )
+
+
+async def test_triggers_on_the_ends_of_runs_do_not_start_each_other_for_ever(here: Place) -> None:
+    """Two of them, each of which would fire on whatever the other led to."""
+    ends = TriggerSettings(
+        workflow="f", subject="foldline.event.w.run.RunCompleted", filter="event.data.workflow == 'f'"
+    )
+    heard: set[str] = set()
+
+    async def tell_of_ends() -> None:
+        """Each run there is ends at once, and everybody hears of it more than once."""
+        for stream in await here.runs():
+            run_id = stream.removeprefix("run-")
+            heard.add(run_id)
+            await here.bus.publish("foldline.event.w.run.RunCompleted", ended(run_id, 2))
+
+    async with here.scheduler() as client:
+        await client.triggers.create("one", ends)
+        await client.triggers.create("two", ends)
+        await client.runs.start("f")
+
+        async def all_refused() -> None:
+            await tell_of_ends()
+            # The first run; two that it led to; and one more behind each of these, by the other trigger.
+            assert len(await here.runs()) == 5
+            for name in ("one", "two"):
+                entries = await client.triggers.history(name, limit=1000)
+                ignored = {said(one, "message") for one in entries if one.type == "TriggerIgnored"}
+                assert any("by way of trigger:w/" in message for message in ignored)
+
+        await until(all_refused, timeout=30)
+        for _ in range(3):
+            await tell_of_ends()
+        assert len(heard) == len(await here.runs()) == 5

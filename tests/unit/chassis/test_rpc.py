@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -375,3 +376,41 @@ async def _set_when_bad(watch: Any, event: asyncio.Event) -> list[int]:
         statuses.append(answer.status)
         event.set()
     return statuses
+
+
+@asynccontextmanager
+async def slow_way(port: int, seconds: float) -> AsyncIterator[int]:
+    """A port in front of another on which everything arrives later, as far away or on a busy machine."""
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while received := await reader.read(65536):
+                await asyncio.sleep(seconds)
+                writer.write(received)
+        writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind, before = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pass_on(reader, before), pass_on(behind, writer))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+async def test_a_server_that_is_slow_to_answer_a_new_connection_is_waited_for() -> None:
+    life = Lifecycle()
+    life.ready.set()
+    request = Struct()
+    request["x"] = 1
+    async with (
+        rpc.serve("127.0.0.1:0", [service()], life=life, translate=translate) as port,
+        slow_way(port, 0.5) as slow,
+        rpc.channel(f"127.0.0.1:{slow}") as channel,
+    ):
+        ping = channel.unary_unary(
+            PING, request_serializer=Struct.SerializeToString, response_deserializer=Struct.FromString
+        )
+        assert await ping(request) == request

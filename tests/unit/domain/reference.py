@@ -134,7 +134,7 @@ class _Run:
         if why:
             return StepMeans("skipped", why=why)
         try:
-            if step.skip_when is not UNSET and self.holds(step.skip_when):
+            if step.skip_when is not UNSET and self.skips(step.skip_when) is True:
                 return StepMeans("skipped", why="condition")
             if step.condition is not UNSET:
                 return StepMeans("completed", answer=self.holds(step.condition))
@@ -309,6 +309,28 @@ class _Run:
         if expression.op == "not":
             return not answers[0]
         return all(answers) if expression.op == "and" else any(answers)
+
+    def skips(self, expression: Expression) -> bool | None:
+        """As `holds`; None where the answer hangs on steps that did not run."""
+        if expression.left is not UNSET and expression.right is not UNSET:
+            sides = (expression.left, expression.right)
+            return None if any(map(self._lacks, sides)) else self.holds(expression)
+        answers = [self.skips(term) for term in expression.terms]
+        if expression.op == "not":
+            return None if answers[0] is None else not answers[0]
+        decisive = expression.op == "or"
+        if any(answer is decisive for answer in answers):
+            return decisive
+        return None if any(answer is None for answer in answers) else not decisive
+
+    def _lacks(self, binding: Binding) -> bool:
+        if binding.merge is not UNSET:
+            names = [one.step for one in binding.merge.outputs]
+        elif binding.output is not UNSET:
+            names = [binding.output.step]
+        else:
+            names = [] if binding.metric is UNSET else [binding.metric.step]
+        return bool(names) and all(self.step(name).status != "completed" for name in names)
 
     def value(self, binding: Binding, body: dict[str, Any] | None = None) -> Any:
         if binding.value is not UNSET:

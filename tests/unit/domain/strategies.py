@@ -261,6 +261,8 @@ def _composites(
     taken = Parameter(name="x", type="json")
     body = draw(_graphs(wishes.inside, path, (taken,), is_workflow=kind == "workflow"))
     inputs = {"x": draw(_values(sources, "list" if kind == "map" else ""))}
+    if kind == "map" and wishes.depth == DEEPEST and draw(st.integers(0, 24)) == 0:
+        inputs["x"] = Binding(value=[number % 5 for number in range(130)])  # more than one child takes
     if draw(st.integers(0, 3)) == 0:
         inputs["level"] = draw(_values(sources, "number"))
     step = Step(

@@ -10,12 +10,24 @@ from tests.unit.domain.test_forms import Lab, call, graph, map_step
 from tests.unit.domain.test_recall import open_world, play
 
 from foldline.domain.artifacts import inline
-from foldline.domain.caching import Known, Nothing, UnderWay, Wait, claims, decide_on, moves, offers
-from foldline.domain.commands import PauseRun, RecallSteps
+from foldline.domain.caching import (
+    Known,
+    Nothing,
+    UnderWay,
+    Wait,
+    asks_behind,
+    behind,
+    claims,
+    decide_on,
+    moves,
+    offers,
+)
+from foldline.domain.commands import PauseRun, Recall, RecallSteps
 from foldline.domain.keys import key_of
-from foldline.domain.relations import Reuse
+from foldline.domain.relations import Origin, Reuse
 from foldline.domain.run import RunState
 from foldline.domain.spec import Binding, Step
+from foldline.testing.world import World
 
 REUSE = Reuse(run_id="other", step="b", attempt=1, outputs={"output": inline("b")})
 UNDER_WAY = UnderWay("other", "b")
@@ -110,3 +122,47 @@ def test_nobody_waits_for_what_does_not_move() -> None:
     assert not moves(world.state, "a")
     assert not moves(play(graph(cached())).state, "a")
     assert not moves(None, "a")
+
+
+@pytest.mark.parametrize(
+    ("mode", "answer", "expected"),
+    [
+        ("", {}, True),
+        ("read_only", {}, True),
+        ("refresh", {}, True),  # to claim the key; it takes nothing over (`decide_on`)
+        ("off", {}, False),
+        ("", {"reuse": REUSE}, False),
+        ("", {"is_unsafe": True}, False),
+        ("", {"key": ""}, False),
+    ],
+)
+def test_a_step_of_a_fork_asks_the_cache_where_its_lineage_knows_nothing(
+    mode: str, answer: dict[str, Any], expected: bool
+) -> None:
+    origin = Origin(kind="fork", run_id="before")
+    world = World(graph(cached()), behave=Lab(), origin=origin, cache=mode)
+    known = Recall(**{"step": "a", "key": "key", "reason": "nothing", **answer})
+
+    assert asks_behind(world.state, "a", known) is expected
+
+
+def test_a_step_of_a_fork_that_does_not_declare_it_does_not_ask_the_cache() -> None:
+    world = World(graph(call("a")), behave=Lab(), origin=Origin(kind="fork", run_id="before"))
+
+    assert not asks_behind(world.state, "a", Recall(step="a", key="key", reason="nothing"))
+
+
+def test_what_is_to_run_again_does_not_ask_the_cache() -> None:
+    origin = Origin(kind="rerun", run_id="before", again=("*",))
+    world = World(graph(cached()), behave=Lab(), origin=origin)
+
+    assert not asks_behind(world.state, "a", Recall(step="a", key="key", reason="asked to run again"))
+
+
+def test_where_the_cache_has_nothing_the_lineage_says_why_a_step_runs() -> None:
+    answer = Recall(step="a", key="key", reason="x is 2 instead of 1")
+    nothing = Recall(step="a", key="key", reason="no equal attempt is known")
+    kept = replace(nothing, reuse=REUSE)
+
+    assert behind(answer, nothing) == answer
+    assert behind(answer, kept) == kept

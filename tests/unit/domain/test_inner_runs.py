@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
-from tests.unit.domain.test_forms import Lab, call, double, graph, map_step, repeat_step
+from tests.unit.domain.test_forms import Lab, call, double, graph, map_step, play, ref, repeat_step
 
 from foldline.domain.artifacts import inline
 from foldline.domain.assignments import work_for
@@ -18,8 +19,8 @@ from foldline.domain.commands import (
     StopStep,
 )
 from foldline.domain.decide import decide
-from foldline.domain.inner import ended
-from foldline.domain.spec import Binding, Body, Graph, Output, Step, Timeouts
+from foldline.domain.inner import DEEPEST, ended
+from foldline.domain.spec import Binding, Body, Graph, Map, Output, Parameter, Step, Timeouts
 from foldline.domain.work import Report
 from foldline.testing.world import World
 
@@ -177,3 +178,29 @@ def test_an_item_that_was_stopped_and_is_not_tolerated_fails_the_map() -> None:
     assert world.state.failure is not None
     assert "1 of 3 items failed" in world.state.failure.message
     assert "double.1 was stopped by hand" in world.state.failure.message
+
+
+def nested(levels: int) -> Graph:
+    """Maps within maps, each over one item."""
+    body = double("x")
+    for _ in range(levels):
+        each = Step(
+            name="each",
+            kind="map",
+            inputs={"x": Binding(value=[1])},
+            outputs=(Output(name="output", type="list"),),
+            body=Body(graph=body),
+            map=Map(over="x"),
+        )
+        body = Graph(
+            name="body",
+            parameters=(Parameter(name="x", type="json"),),
+            steps=(each,),
+            outputs={"output": ref("each")},
+        )
+    return replace(body, parameters=())
+
+
+@pytest.mark.parametrize(("levels", "status"), [(DEEPEST, "completed"), (DEEPEST + 1, "failed")])
+def test_maps_within_maps_go_as_deep_as_any_runs_within_runs(levels: int, status: str) -> None:
+    assert play(nested(levels)).state.status == status

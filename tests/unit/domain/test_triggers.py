@@ -28,7 +28,12 @@ def test_an_event_fires_once_while_its_run_is_open() -> None:
     after = triggers.evolve(state(), fired, NOW)
 
     assert fired == ev.TriggerFired(
-        source="/s", event_id="1", event_type="t", run_id="run", values={"x": 1, "y": 2}
+        source="/s",
+        event_id="1",
+        event_type="t",
+        run_id="run",
+        values={"x": 1, "y": 2},
+        causes=("trigger:w/t",),
     )
     assert triggers.receive(after, verdict, "run") == []
     assert after.last_run_id == "run"
@@ -45,6 +50,33 @@ def test_an_event_that_is_ignored_says_why() -> None:
     assert isinstance(ignored, ev.TriggerIgnored)
     assert (ignored.reason, ignored.message, ignored.count) == ("filtered", "the filter is false", 7)
     assert triggers.evolve(state(), ignored, NOW) == state()
+
+
+@pytest.mark.parametrize(
+    ("causes", "message"),
+    [
+        (["trigger:w/t"], "this trigger led to run r, which it is about"),
+        (
+            ["trigger:w/other", "trigger:w/t", "trigger:w/next"],
+            "this trigger led to run r, which it is about, by way of trigger:w/next",
+        ),
+    ],
+)
+def test_a_trigger_does_not_fire_on_what_it_led_to(causes: list[str], message: str) -> None:
+    verdict = triggers.caused(Verdict(source="/s", event_id="1", run_id="r"), "trigger:w/t", causes)
+
+    assert (verdict.reason, verdict.message) == ("own", message)
+
+
+def test_a_trigger_fires_on_what_others_led_to_and_remembers_them() -> None:
+    verdict = Verdict(source="/s", event_id="1", run_id="r")
+    assert triggers.caused(verdict, "trigger:w/t", ["trigger:w/other"]) == verdict
+
+    (fired,) = triggers.receive(state(), verdict, "run", causes=["trigger:w/other"])
+
+    assert isinstance(fired, ev.TriggerFired)
+    after = triggers.evolve(state(), fired, NOW)
+    assert after.open[0].causes == fired.causes == ("trigger:w/other", "trigger:w/t")
 
 
 def test_a_name_is_free_again_after_it_was_deleted() -> None:

@@ -103,6 +103,14 @@ def test_an_event_of_the_triggers_own_run_is_ignored() -> None:
     assert judge(with_filter(""), {**EVENT, "actor": "trigger:w/t"}).reason == "own"
 
 
+def test_a_fact_about_a_run_says_which() -> None:
+    fact = {**EVENT, "source": "/foldline/ledger", "subject": "run-r.each.1.0"}
+
+    assert judge(with_filter(""), fact).run_id == "r.each.1.0"
+    assert judge(with_filter(""), {**fact, "source": "/shop"}).run_id == ""
+    assert judge(with_filter(""), {**fact, "subject": "trigger-w.t"}).run_id == ""
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -36,7 +36,7 @@ def test_a_command_that_was_carried_out_before_leads_to_nothing() -> None:
 def test_a_refusal_is_told_from_an_answer() -> None:
     scenario = given(CREATED).when(RequestStop("enough"))
 
-    scenario.then(RunStopRequested(reason="enough"), RunStopped()).then_types(
+    scenario.then(RunStopRequested(reason="enough"), RunStopped(workflow=CREATED.workflow)).then_types(
         "RunStopRequested", "RunStopped"
     )
     scenario.when(RequestStop()).refused("RUN_ENDED")

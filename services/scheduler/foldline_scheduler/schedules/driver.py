@@ -164,14 +164,22 @@ class Driver(ABC, Generic[S]):
             await held.stream.write(ended, self.meta(held))
             held.ends.pop(run_id, None)
 
-    async def start(self, held: Held[S], workflow: str, values: Mapping[str, Json], run_id: str) -> None:
+    async def start(
+        self,
+        held: Held[S],
+        workflow: str,
+        values: Mapping[str, Json],
+        run_id: str,
+        causes: tuple[str, ...] = (),
+    ) -> None:
         """Start the run of a firing, or note why that is refused for good."""
         if run_id in held.started:
             return
         state = held.stream.state
         assert state is not None
         try:
-            await self._starts.start(actor_of(held.stream.name), state.workspace, workflow, values, run_id)
+            actor = actor_of(held.stream.name)
+            await self._starts.start(actor, state.workspace, workflow, values, run_id, causes)
         except FoldlineError as error:
             if error.kind in _LATER:
                 raise

@@ -20,7 +20,8 @@ from foldline.domain.firings import rfc3339
 from foldline.domain.schedule_events import TriggerSettings
 from foldline.domain.spec import Json
 from foldline.domain.triggers import Verdict
-from foldline.wire import incoming
+from foldline.wire import cloudevents, incoming
+from foldline_scheduler.streams import run_id_of, run_stream
 
 _FAULTS = (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError)
 """What the evaluator raises for an expression that does not fit the event."""
@@ -61,6 +62,7 @@ def judge(settings: TriggerSettings, body: bytes, own: str) -> Verdict:
     except FoldlineError as error:
         return Verdict(reason="unreadable", message=error.message)
     about = {"source": event["source"], "event_id": event["id"], "event_type": event["type"]}
+    about["run_id"] = _run_of(event)
     if event.get("actor") == own:
         return Verdict(**about, reason="own", message="a run of this trigger sent it")
     if settings.filter:
@@ -81,6 +83,14 @@ def judge(settings: TriggerSettings, body: bytes, own: str) -> Verdict:
         except (*_FAULTS, FoldlineError) as error:
             return Verdict(**about, reason="mapping_failed", message=f"parameter {name}: {_one_line(error)}")
     return Verdict(**about, values=values)
+
+
+def _run_of(event: dict[str, Any]) -> str:
+    """The run that a fact of ours is about, which may be a part of another; empty for other events."""
+    subject = event.get("subject")
+    if event["source"] != cloudevents.SOURCE or not isinstance(subject, str):
+        return ""
+    return run_id_of(subject) if subject.startswith(run_stream("")) else ""
 
 
 def _check_macros(expression: str) -> None:

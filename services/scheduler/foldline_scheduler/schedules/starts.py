@@ -12,7 +12,10 @@ from foldline.chassis.clock import Clock, new_id
 from foldline.chassis.settings import Secret
 from foldline.domain.commands import RequestStop
 from foldline.domain.errors import FoldlineError, Kind
+from foldline.domain.inner import root_id
+from foldline.domain.run_events import RunCreated
 from foldline.domain.spec import Json
+from foldline.eventstore import facts
 from foldline.eventstore.port import EventStore
 from foldline.wire import messages
 from foldline_scheduler.handlers import Handlers
@@ -34,8 +37,20 @@ class Starts:
     async def exists(self, run_id: str) -> bool:
         return bool(await self._store.read_stream(run_stream(run_id), limit=1))
 
+    async def causes(self, run_id: str) -> tuple[str, ...]:
+        """The triggers that led to the run, or to the one that it is a part of."""
+        recorded = await self._store.read_stream(run_stream(root_id(run_id)), limit=1)
+        created = facts.decode(recorded[0]) if recorded else None
+        return created.causes if isinstance(created, RunCreated) else ()
+
     async def start(
-        self, actor: str, workspace: str, workflow: str, values: Mapping[str, Json], run_id: str
+        self,
+        actor: str,
+        workspace: str,
+        workflow: str,
+        values: Mapping[str, Json],
+        run_id: str,
+        causes: tuple[str, ...] = (),
     ) -> None:
         """Start this run, once: where it is in the ledger, nothing happens."""
         if await self.exists(run_id):
@@ -44,7 +59,7 @@ class Starts:
         request = pb.StartRunRequest(
             workspace=workspace, workflow=workflow, values=messages.to_struct(values)
         )
-        await self._handlers.start(request, run_id)
+        await self._handlers.start(request, run_id, causes)
 
     async def stop(self, actor: str, workspace: str, run_id: str, reason: str) -> None:
         """Ask the run to stop; one that has ended, or never was, has nothing to stop."""

@@ -22,7 +22,7 @@ from foldline.wire import messages
 from foldline_scheduler.schedules import desk, filters
 from foldline_scheduler.schedules.desk import Desk, Registry
 from foldline_scheduler.schedules.stream import Stream
-from foldline_scheduler.schedules.streams import actor_of, trigger_stream
+from foldline_scheduler.schedules.streams import trigger_stream
 from foldline_scheduler.schedules.triggers import Triggers
 from foldline_scheduler.schedules.views import Views
 
@@ -108,8 +108,8 @@ class TriggerServicer(TriggerServiceServicer):
     async def _take(
         self, stream: Stream[TriggerState], state: TriggerState, event: bytes
     ) -> tuple[str, Verdict]:
-        verdict = filters.judge(state.settings, event, actor_of(stream.name))
-        run_id = await self._triggers.take(stream, verdict, desk.meta(state.workspace))
+        verdict, causes = await self._triggers.judge(stream.name, state, event)
+        run_id = await self._triggers.take(stream, verdict, causes, desk.meta(state.workspace))
         self._triggers.note(stream.name)
         return run_id, verdict
 

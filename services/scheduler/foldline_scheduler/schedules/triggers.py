@@ -37,7 +37,17 @@ class Triggers(Driver[TriggerState]):
         self._bus = bus
         self._listening: dict[str, Listening] = {}
 
-    async def take(self, stream: Stream[TriggerState], verdict: Verdict, meta: facts.Meta) -> str:
+    async def judge(self, name: str, state: TriggerState, event: bytes) -> tuple[Verdict, tuple[str, ...]]:
+        """What the trigger makes of an event, and the triggers that led to it."""
+        verdict = filters.judge(state.settings, event, actor_of(name))
+        if verdict.reason or not verdict.run_id:
+            return verdict, ()
+        causes = await self._starts.causes(verdict.run_id)
+        return triggers.caused(verdict, actor_of(name), causes), causes
+
+    async def take(
+        self, stream: Stream[TriggerState], verdict: Verdict, causes: tuple[str, ...], meta: facts.Meta
+    ) -> str:
         """Record what becomes of an event; the run that it starts, "" where it is ignored.
 
         An event that came before gives the run that it gave then.
@@ -50,7 +60,7 @@ class Triggers(Driver[TriggerState]):
 
         def decide(state: TriggerState | None, _now: datetime) -> Sequence[ScheduleEvent]:
             live = triggers.require(state, *actor_of(stream.name).partition(":")[2].split("/"))
-            return triggers.receive(live, verdict, run_id)
+            return triggers.receive(live, verdict, run_id, causes=causes)
 
         await stream.write(decide, meta)
         return run_id
@@ -63,7 +73,7 @@ class Triggers(Driver[TriggerState]):
         await self._listen(held, "" if state.is_deleted else state.settings.subject)
         await self._note_ignored(held)
         for fired in state.open:
-            await self.start(held, state.settings.workflow, fired.values, fired.run_id)
+            await self.start(held, state.settings.workflow, fired.values, fired.run_id, fired.causes)
         held.started &= {fired.run_id for fired in state.open}
 
     async def flush(self) -> None:
@@ -97,13 +107,13 @@ class Triggers(Driver[TriggerState]):
         listening = self._listening.get(name)
         if state is None or listening is None or not self._owner.owns(name):
             return
-        verdict = filters.judge(state.settings, message.body, actor_of(name))
+        verdict, causes = await self.judge(name, state, message.body)
         if verdict.reason:
             _, count = listening.ignored.get(verdict.reason, (verdict, 0))
             listening.ignored[verdict.reason] = (verdict, count + 1)
             return
         # A stream of its own: `held`'s is written by the task that drives it.
-        await self.take(await self.open(name), verdict, self.meta(held))
+        await self.take(await self.open(name), verdict, causes, self.meta(held))
         self.touch(held)
 
     async def _note_ignored(self, held: Held[TriggerState]) -> None:

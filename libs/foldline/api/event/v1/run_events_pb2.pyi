@@ -86,6 +86,7 @@ class RunCreated(google.protobuf.message.Message):
     CACHE_FIELD_NUMBER: builtins.int
     PRIORITY_FIELD_NUMBER: builtins.int
     TOLERATED_FIELD_NUMBER: builtins.int
+    CAUSES_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     workspace: builtins.str
     workflow: builtins.str
@@ -134,6 +135,12 @@ class RunCreated(google.protobuf.message.Message):
     def given(self) -> google.protobuf.internal.containers.MessageMap[builtins.str, foldline.api.event.v1.relations_pb2.Reuse]:
         """Outputs of steps outside the selection, from an earlier run."""
 
+    @property
+    def causes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Triggers that led to the run, the first one first, each "trigger:<workspace>/<name>": the last of them started it,
+        on an event of a run to which the others had led. None of them fires on an event of this run.
+        """
+
     def __init__(
         self,
         *,
@@ -155,9 +162,10 @@ class RunCreated(google.protobuf.message.Message):
         cache: builtins.str = ...,
         priority: builtins.int = ...,
         tolerated: builtins.int = ...,
+        causes: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["graph", b"graph", "origin", b"origin", "parameters", b"parameters", "parent", b"parent"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["bundle", b"bundle", "cache", b"cache", "environment", b"environment", "given", b"given", "graph", b"graph", "inputs", b"inputs", "items", b"items", "origin", b"origin", "parameters", b"parameters", "parent", b"parent", "priority", b"priority", "region", b"region", "release", b"release", "run_id", b"run_id", "selection", b"selection", "tolerated", b"tolerated", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bundle", b"bundle", "cache", b"cache", "causes", b"causes", "environment", b"environment", "given", b"given", "graph", b"graph", "inputs", b"inputs", "items", b"items", "origin", b"origin", "parameters", b"parameters", "parent", b"parent", "priority", b"priority", "region", b"region", "release", b"release", "run_id", b"run_id", "selection", b"selection", "tolerated", b"tolerated", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
 
 Global___RunCreated: typing_extensions.TypeAlias = RunCreated
 
@@ -954,14 +962,18 @@ class RunCompleted(google.protobuf.message.Message):
         def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
 
     OUTPUTS_FIELD_NUMBER: builtins.int
+    WORKFLOW_FIELD_NUMBER: builtins.int
+    workflow: builtins.str
+    """As in RunCreated, so that who hears of the end alone knows what has ended."""
     @property
     def outputs(self) -> google.protobuf.internal.containers.MessageMap[builtins.str, foldline.api.event.v1.artifact_pb2.Artifact]: ...
     def __init__(
         self,
         *,
         outputs: collections.abc.Mapping[builtins.str, foldline.api.event.v1.artifact_pb2.Artifact] | None = ...,
+        workflow: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["outputs", b"outputs"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["outputs", b"outputs", "workflow", b"workflow"]) -> None: ...
 
 Global___RunCompleted: typing_extensions.TypeAlias = RunCompleted
 
@@ -973,8 +985,11 @@ class RunFailed(google.protobuf.message.Message):
 
     STEP_FIELD_NUMBER: builtins.int
     FAILURE_FIELD_NUMBER: builtins.int
+    WORKFLOW_FIELD_NUMBER: builtins.int
     step: builtins.str
     """The first step that failed."""
+    workflow: builtins.str
+    """As in RunCreated."""
     @property
     def failure(self) -> foldline.api.failure.v1.failure_pb2.Failure: ...
     def __init__(
@@ -982,9 +997,10 @@ class RunFailed(google.protobuf.message.Message):
         *,
         step: builtins.str = ...,
         failure: foldline.api.failure.v1.failure_pb2.Failure | None = ...,
+        workflow: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["failure", b"failure"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["failure", b"failure", "step", b"step"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["failure", b"failure", "step", b"step", "workflow", b"workflow"]) -> None: ...
 
 Global___RunFailed: typing_extensions.TypeAlias = RunFailed
 
@@ -994,9 +1010,15 @@ class RunStopped(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    WORKFLOW_FIELD_NUMBER: builtins.int
+    workflow: builtins.str
+    """As in RunCreated."""
     def __init__(
         self,
+        *,
+        workflow: builtins.str = ...,
     ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["workflow", b"workflow"]) -> None: ...
 
 Global___RunStopped: typing_extensions.TypeAlias = RunStopped
 

@@ -531,6 +531,7 @@ class TriggerFired(google.protobuf.message.Message):
     EVENT_TYPE_FIELD_NUMBER: builtins.int
     RUN_ID_FIELD_NUMBER: builtins.int
     VALUES_FIELD_NUMBER: builtins.int
+    CAUSES_FIELD_NUMBER: builtins.int
     source: builtins.str
     """The CloudEvent's source and id: together the firing's identity."""
     event_id: builtins.str
@@ -540,6 +541,10 @@ class TriggerFired(google.protobuf.message.Message):
     def values(self) -> google.protobuf.struct_pb2.Struct:
         """What the mapping made of the event."""
 
+    @property
+    def causes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """RunCreated.causes of the run: the triggers that led to the event, and this one last."""
+
     def __init__(
         self,
         *,
@@ -548,9 +553,10 @@ class TriggerFired(google.protobuf.message.Message):
         event_type: builtins.str = ...,
         run_id: builtins.str = ...,
         values: google.protobuf.struct_pb2.Struct | None = ...,
+        causes: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["values", b"values"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["event_id", b"event_id", "event_type", b"event_type", "run_id", b"run_id", "source", b"source", "values", b"values"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["causes", b"causes", "event_id", b"event_id", "event_type", b"event_type", "run_id", b"run_id", "source", b"source", "values", b"values"]) -> None: ...
 
 Global___TriggerFired: typing_extensions.TypeAlias = TriggerFired
 
@@ -572,7 +578,7 @@ class TriggerIgnored(google.protobuf.message.Message):
     event_type: builtins.str
     reason: builtins.str
     """Closed set: "filtered" (the filter is false), "filter_failed", "mapping_failed", "unreadable" (no CloudEvent), "own"
-    (the trigger's own run sent it).
+    (a run to which the trigger led sent it, or it is about such a run).
     """
     message: builtins.str
     """The sentence to it."""
