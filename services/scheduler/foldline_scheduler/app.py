@@ -97,8 +97,6 @@ def _start_loops(
     tasks.create_task(loops.every(SILENCE_CHECK_SECONDS, silence, name="silence", until=life.stop))
 
 
-async def _subscribe(bus: Bus, owner: Owner, listener: Listener) -> list[Subscription]:
-
 def _leases(base: Base, engine: Engine, open_runs: OpenRuns, seconds: float) -> Leases:
     """This process's share of the partitions; what it gains goes on in its hands."""
 

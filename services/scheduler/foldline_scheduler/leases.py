@@ -29,6 +29,7 @@ from foldline_scheduler.partitions import PARTITIONS
 log = logs.logger()
 
 _KEEP = sql.load("foldline_scheduler", "keep_member")
+_LOCK = sql.load("foldline_scheduler", "lock_partitions")
 _TAKE = sql.load("foldline_scheduler", "take_partitions")
 _GIVE_UP = sql.load("foldline_scheduler", "give_up_partitions")
 _REMOVE = sql.load("foldline_scheduler", "remove_member")
@@ -110,10 +111,14 @@ class Leases:
         mine = row["mine"]
         share = math.ceil(PARTITIONS / row["members"])
         if len(mine) < share:
-            taken = await self._pool.fetch(_TAKE, self._name, share - len(mine))
-            mine = [*mine, *(one["partition"] for one in taken)]
+            mine = [*mine, *await self._take(share - len(mine))]
         kept = sorted(mine, key=lambda one: one not in self._held)[:share]
         return frozenset(kept), frozenset(mine) - frozenset(kept)
+
+    async def _take(self, count: int) -> list[int]:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(_LOCK)
+            return [one["partition"] for one in await connection.fetch(_TAKE, self._name, count)]
 
     async def _tell(self) -> None:
         with suppress(FoldlineError):  # the others look every now and then

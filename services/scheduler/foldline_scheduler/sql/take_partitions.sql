@@ -10,6 +10,5 @@ where partition in (
         )
     order by p.partition
     limit $2
-    for update skip locked
 )
 returning partition
