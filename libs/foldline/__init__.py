@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from foldline.runtime.codecs.authored import register_codec
     from foldline.runtime.context import checkpoint, current, last_checkpoint, log_metric, progress
     from foldline.sdk.author import (
+        File,
         Retry,
         all_of,
         any_of,
         approve,
         ask,
         choose,
+        command,
         is_in,
         map,  # noqa: A004  # always used as fl.map
         merge,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "File",
     "Retry",
     "__version__",
     "all_of",
@@ -49,6 +52,7 @@ __all__ = [
     "ask",
     "checkpoint",
     "choose",
+    "command",
     "current",
     "is_in",
     "last_checkpoint",
@@ -74,12 +78,14 @@ __all__ = [
 ]
 
 _AUTHOR = (
+    "File",
     "Retry",
     "all_of",
     "any_of",
     "approve",
     "ask",
     "choose",
+    "command",
     "is_in",
     "map",
     "merge",

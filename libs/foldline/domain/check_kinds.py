@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import UNSET
 
+from foldline.domain import check_commands
 from foldline.domain.spec import Step
 
 MAX_ITERATIONS = 10_000
@@ -43,6 +44,7 @@ def problems(step: Step) -> Iterator[tuple[str, str]]:
         yield from _repeat(step)
     if step.wait is not UNSET:
         yield from _wait(step)
+    yield from check_commands.problems(step)
 
 
 def _kind(step: Step) -> Iterator[tuple[str, str]]:

@@ -82,6 +82,7 @@ class Claim(Message, frozen=True, kw_only=True):
     workspace: str = ""
     workflow: str = ""
     resources: Resources = Resources()
+    ranks: int = 0
 
 
 class Heartbeat(Message, frozen=True, kw_only=True):

@@ -12,11 +12,12 @@ from foldline.artifacts.port import ArtifactError, ArtifactStore
 from foldline.domain.artifacts import Artifact
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.failures import Failure
+from foldline.domain.spec import Command
 from foldline.domain.work import AttemptKey, Report, Work
 from foldline.execution.inputs import Inputs
 from foldline.execution.notes import NOTE, Notes
 from foldline.runtime.failures import is_disk_full
-from foldline.runtime.jobs import DEFAULT_GRACE_SECONDS, Facts, Job, Limits, Line, Outcome, Product
+from foldline.runtime.jobs import DEFAULT_GRACE_SECONDS, Facts, Job, Limits, Line, Outcome, Product, Program
 from foldline.runtime.launcher import Launcher, OnLines, OnStarted
 
 PREVIEW_BYTES = 64 * 1024
@@ -51,17 +52,16 @@ class Carrier:
 
     async def job(self, work: Work, *, python: Path, bundle: Path, folder: Path) -> Job:
         """Everything resolved. Raises ArtifactError, OSError, and INVALID for what cannot be an input."""
-        if work.function is UNSET:
-            message = f"step {work.key.step} is a command, which this executor cannot run yet"
-            raise FoldlineError(Kind.INVALID, "STEP_NOT_SUPPORTED", message)
         given = {name: await self._inputs.given(one) for name, one in work.inputs.items()}
         left = None if work.checkpoint is UNSET else await self._inputs.artifact(work.checkpoint)
         return Job(
             key=str(work.key),
             python=python,
             bundle=bundle,
-            module=work.function.module,
-            function=work.function.name,
+            module="" if work.function is UNSET else work.function.module,
+            function="" if work.function is UNSET else work.function.name,
+            program=None if work.command is UNSET else _program(work.command),
+            ranks=max(1, work.ranks),
             folder=folder,
             inputs=given,
             outputs=tuple((output.name, output.type) for output in work.outputs),
@@ -98,7 +98,7 @@ class Carrier:
 
         async def hear(lines: Sequence[Line]) -> None:
             await on_lines(lines)
-            if lines and lines[0].stream == NOTE:
+            if lines and lines[0].stream == NOTE and lines[0].rank == 0:
                 notes.take(lines)
 
         async def warn(text: str) -> None:
@@ -154,6 +154,10 @@ class Carrier:
         """The digest of its preview; what is too large to be one is dropped."""
         content = msgspec.json.encode(product.preview) if product.preview else b""
         return await self._store.put_bytes(content) if 0 < len(content) <= PREVIEW_BYTES else ""
+
+
+def _program(command: Command) -> Program:
+    return msgspec.convert(command, Program, from_attributes=True)
 
 
 def started(key: AttemptKey, session: str) -> Report:

@@ -41,6 +41,10 @@ class Attempt:
         self._grace = job.grace_seconds
         self._stopping = asyncio.Event()
         self._forced = asyncio.Event()
+        self.others_heard = self._since
+        """When another rank of it last said something: they are silent together."""
+        self.failed_at = 0.0
+        """By the machine's clock; 0 while it has not failed by itself."""
 
     @property
     def seconds(self) -> float:
@@ -101,6 +105,9 @@ class Attempt:
             "folder": str(job.folder),
             "turns": str(turns),
             "function": job.function,
+            "program": None if job.program is None else dataclasses.asdict(job.program),
+            "bundle": str(job.bundle),
+            "variables": job.variables,
             "inputs": {name: given.fields() for name, given in job.inputs.items()},
             "outputs": job.outputs,
             "allow_pickle": job.allow_pickle,
@@ -205,12 +212,14 @@ class Attempt:
             limits.append((self._since + self.job.run_seconds - now, failure))
         if self.job.silence_seconds:
             failure = verdicts.silent(self.job)
-            limits.append((ears.heard + self.job.silence_seconds - now, failure))
+            limits.append((max(ears.heard, self.others_heard) + self.job.silence_seconds - now, failure))
         seconds, verdict = min(limits, key=lambda limit: limit[0], default=(0.0, None))
         return verdict, seconds
 
     def _condemn(self, verdict: StepFailure, *, forced: bool = False) -> None:
         self._verdict = self._verdict or verdict
+        if self._verdict.kind != "stopped":
+            self.failed_at = self.failed_at or time.monotonic()
         self._stopping.set()
         if forced:
             self._forced.set()
@@ -232,6 +241,8 @@ class Attempt:
                 )
         if failure is not None:
             products = {}
+            if failure.kind != "stopped":
+                self.failed_at = self.failed_at or result.get("failed_at") or time.monotonic()
         return Outcome(
             outputs=products,
             failure=failure,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from foldline.runtime import codecs, context, failures, outputs, verdicts
+from foldline.runtime import codecs, context, failures, outputs, programs, verdicts
 from foldline.runtime.codecs import classes
 from foldline.runtime.failures import StepError
-from foldline.runtime.jobs import Facts, Given
+from foldline.runtime.jobs import Facts, Given, Product
 
 OUTPUTS = ".foldline-outputs"
 """Where in its folder a step's outputs are written; made when the function has returned."""
@@ -40,23 +42,28 @@ def call(
         reads=reads,
     )
     try:
-        function = _find(module, order["function"])
-        arguments = _arguments(order, function, reads)
-        if reads:
-            read(reads)
-        value = function(**arguments)
-        finish()
-        return 0, {"outputs": _encode(order, value, folder), "reads": reads}
+        os.environ.update(order["variables"])  # noqa: TID251 - the step's own environment is made here
+        if order["program"] is not None:
+            products = programs.run(order, folder, reads)
+        else:
+            function = _find(module, order["function"])
+            arguments = _arguments(order, function, reads)
+            if reads:
+                read(reads)
+            value = function(**arguments)
+            finish()
+            products = _encode(order, value, folder)
+        return 0, {"outputs": {name: _fields(one) for name, one in products.items()}, "reads": reads}
     except StepError as error:
-        failure = error.failure
+        failed_at, failure = time.monotonic(), error.failure
     except SystemExit as error:
         return _exit_code(error), {}
     except BaseException as error:  # noqa: BLE001 - whatever the author's function raises is the outcome
-        failure = failures.raised(error)
+        failed_at, failure = time.monotonic(), failures.raised(error)
         print(failure.traceback, file=sys.stderr, end="")  # noqa: T201 - the step's own log
         if isinstance(error, OSError) and error.errno == errno.EFBIG and order["limits"]["disk_bytes"]:
             failure = verdicts.file_too_big(order["limits"]["disk_bytes"])
-    return 1, {"failure": dataclasses.asdict(failure), "reads": reads}
+    return 1, {"failure": dataclasses.asdict(failure), "failed_at": failed_at, "reads": reads}
 
 
 def _find(module: str, name: str) -> Callable[..., Any]:
@@ -91,14 +98,16 @@ def _pickle(order: dict[str, Any]) -> dict[str, bool]:
     return {"allow_pickle": order["allow_pickle"], "pickle_forbidden": order["pickle_forbidden"]}
 
 
-def _encode(order: dict[str, Any], value: object, folder: Path) -> dict[str, Any]:
+def _encode(order: dict[str, Any], value: object, folder: Path) -> dict[str, Product]:
     declared = tuple((name, kind) for name, kind in order["outputs"])
-    products = {}
-    for name, kind, one in outputs.split(value, declared):
-        target = folder / OUTPUTS / name
-        product = codecs.encode(name, one, kind, target, **_pickle(order))
-        products[name] = {**dataclasses.asdict(product), "file": str(product.file) if product.file else None}
-    return products
+    return {
+        name: codecs.encode(name, one, kind, folder / OUTPUTS / name, **_pickle(order))
+        for name, kind, one in outputs.split(value, declared)
+    }
+
+
+def _fields(product: Product) -> dict[str, Any]:
+    return {**dataclasses.asdict(product), "file": str(product.file) if product.file else None}
 
 
 def _exit_code(error: SystemExit) -> int:

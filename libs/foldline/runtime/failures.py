@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -53,6 +54,14 @@ def import_failed(module: str, error: BaseException) -> StepFailure:
         error_class=class_name(error),
         traceback=trace(error),
     )
+
+
+def signal_name(number: int) -> str:
+    """As people write it: signal 9 (SIGKILL)."""
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"
 
 
 def class_name(error: BaseException) -> str:

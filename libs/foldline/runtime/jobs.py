@@ -15,6 +15,9 @@ LISTS = ("list", "lists")
 CHECKPOINTS = ".foldline-checkpoints"
 """Where in its folder a step's checkpoints are written; made for the first one."""
 
+RANKS = ".foldline-ranks"
+"""Where in the folder of an attempt all ranks but the first have folders of their own, by their number."""
+
 DEFAULT_GRACE_SECONDS = 10.0
 TRACEBACK_LIMIT = 16 * 1024
 
@@ -86,17 +89,50 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What a step of kind command runs instead of a function. `layout` says what it finds and leaves.
+
+    Exactly one of line, script and arguments is set: a line for `sh -eu -c`, a file of the bundle (run by
+    what its first line names, else by sh), a program with its arguments.
+    """
+
+    line: str = ""
+    script: str = ""
+    """Relative to the bundle."""
+    arguments: tuple[str, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+    """The author's environment variables; those of inputs, outputs and ranks come on top."""
+    metrics_file: str = ""
+    """Relative to the folder; empty for none."""
+    image: str = ""
+    """Container image that it runs in; empty for the executor's machine."""
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Program:
+        """From the JSON object that `dataclasses.asdict` gave."""
+        return cls(**{**fields, "arguments": tuple(fields["arguments"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One attempt. `key` is unique among the attempts of a launcher; `folder` does not exist yet and is
     the caller's to remove: the step works in it, and the files of its outputs are inside.
+
+    It runs a function of a module, or (when `program` is set; module and function are empty then) a program.
     """
 
     key: str
     python: Path
     bundle: Path
-    module: str
-    function: str
+    module: str = ""
+    function: str = ""
+    program: Program | None = None
     folder: Path
+    ranks: int = 1
+    """Processes that work on it together. Rank 0 works in `folder`, the others in folders below it
+    (RANKS); outputs, notes and checkpoints are those of rank 0."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Environment variables that the platform adds: of one of several ranks who it is (`ranks`)."""
     inputs: dict[str, Given] = field(default_factory=dict)
     outputs: tuple[tuple[str, str], ...] = ()
     """Declared outputs as (name, type)."""

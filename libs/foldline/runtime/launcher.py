@@ -4,9 +4,9 @@
         outcome = await launcher.run(job, on_lines, on_started)
 
 For each (python, bundle, module) there is one warm parent process that has imported the module. A fresh
-attempt has a fork of it for itself, in a session of its own; shared ones take turns in such a process. A
-parent ends with its launcher, an attempt with its parent, whatever way they go. What a step did wrong is in
-`outcome.failure`, never an exception here.
+attempt, or each rank of one, has a fork of it for itself, in a session of its own; shared ones take turns in
+such a process. A parent ends with its launcher, an attempt with its parent, whatever way they go. What a step
+did wrong is in `outcome.failure`, never an exception here.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from types import TracebackType
 from foldline.runtime.attempts import Attempt, OnLines, OnStarted
 from foldline.runtime.cores import Cores
 from foldline.runtime.jobs import Given, Job, Line, Outcome, Product, StepFailure
+from foldline.runtime.ranks import Ranks
 from foldline.runtime.warm import LIBRARY, TURNS, WarmParent
 
 __all__ = [
@@ -38,6 +39,9 @@ __all__ = [
 
 IMPORT_SECONDS = 60.0
 """What a step with a time limit may take on top of it for importing its module, the first time."""
+
+PROGRAMS = "foldline.runtime.programs"
+"""What the warm parent of programs imports instead of an author's module; services do not, it has codecs."""
 
 _Place = tuple[Path, Path, str]
 
@@ -57,7 +61,7 @@ class Launcher:
         self._cap = cap
         self._idle_seconds = idle_seconds
         self._parents: dict[_Place, WarmParent] = {}
-        self._attempts: dict[str, Attempt] = {}
+        self._attempts: dict[str, Attempt | Ranks] = {}
         self._cores = Cores()
         self._sweeper: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -83,8 +87,16 @@ class Launcher:
         """Run one attempt to its end. Cancelling kills it; an error of `on_lines` does so and is raised."""
         if job.key in self._attempts:
             raise ValueError(f"attempt {job.key} runs already")
-        attempt = self._attempts[job.key] = Attempt(job)
+        if job.program is not None and job.program.image:
+            message = (
+                f"image {job.program.image}: steps in containers need an executor with a container engine"
+            )
+            failure = StepFailure(kind="invalid", reason="IMAGE_NOT_SUPPORTED", message=message)
+            return Outcome(failure=failure)
+        attempt = self._attempts[job.key] = Attempt(job) if job.ranks == 1 else Ranks(job, self._run)
         try:
+            if isinstance(attempt, Ranks):
+                return await attempt.run(on_lines, on_started)
             return await self._run(attempt, on_lines, on_started)
         finally:
             del self._attempts[job.key]
@@ -103,6 +115,9 @@ class Launcher:
         job = attempt.job
         attempt.lay_out()
         place = (job.python, job.bundle, job.module)
+        if job.program is not None:
+            # Programs need nothing of their release in the warm parent: those of an environment share one.
+            place = (job.python, self._folder / LIBRARY, PROGRAMS)
         parent = self._parent(place)
         parent.waiting += 1
         try:

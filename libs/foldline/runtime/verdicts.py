@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from foldline.runtime.failures import signal_name
 from foldline.runtime.jobs import Job, StepFailure
 
 STOPPED = StepFailure(kind="stopped", reason="STEP_STOPPED", message="the step was stopped")
@@ -51,13 +52,13 @@ def processes_exceeded(limit: int) -> StepFailure:
 
 def ended_by_itself(status: int) -> StepFailure:
     if status < 0:
-        name = _signal_name(-status)
+        name = signal_name(-status)
         hint = "; the kernel does this when memory runs out" if -status == signal.SIGKILL else ""
         message = f"the step's process was killed by {name}{hint}"
         return StepFailure(kind="user", reason="STEP_KILLED", message=message, signal=-status)
     message = f"the step's process exited with code {status} before its function returned"
     if status > 128:
-        message += f" (128 + {status - 128}: {_signal_name(status - 128)} in a shell's way of counting)"
+        message += f" (128 + {status - 128}: {signal_name(status - 128)} in a shell's way of counting)"
     return StepFailure(kind="user", reason="STEP_EXITED", message=message, exit_code=status)
 
 
@@ -69,10 +70,3 @@ def amount(number: int) -> str:
             return f"{size:.4g} {unit}"
         size /= 1024
     return f"{size:.4g} GiB"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return f"signal {number} ({signal.Signals(number).name})"
-    except ValueError:
-        return f"signal {number}"

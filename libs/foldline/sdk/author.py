@@ -10,12 +10,15 @@ from foldline.sdk.forms import map, repeat  # noqa: A004  # always used as fl.ma
 from foldline.sdk.handlers import on_exit, on_failure, outcome
 from foldline.sdk.params import param
 from foldline.sdk.policies import Retry
+from foldline.sdk.programs import Command, File, command
 from foldline.sdk.references import merge, metric
 from foldline.sdk.steps import Step, step
 from foldline.sdk.waits import approve, ask, choose, wait_for_event
 from foldline.sdk.workflows import Workflow, released, workflow
 
 __all__ = [
+    "Command",
+    "File",
     "Retry",
     "Step",
     "Workflow",
@@ -24,6 +27,7 @@ __all__ = [
     "approve",
     "ask",
     "choose",
+    "command",
     "is_in",
     "map",
     "merge",

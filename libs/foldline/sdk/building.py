@@ -14,8 +14,9 @@ from foldline.domain.types import accepts, type_of_value
 from foldline.sdk.bindings import Scope, plain
 from foldline.sdk.bodies import Each, Inner, Loop, Traced
 from foldline.sdk.conditions import Condition
-from foldline.sdk.declarations import outputs_of, parameter_of, policy_fields
+from foldline.sdk.declarations import command_of, outputs_of, parameter_of, policy_fields
 from foldline.sdk.problems import AuthoringError, Problem
+from foldline.sdk.programs import Command
 from foldline.sdk.references import Placeholder
 from foldline.sdk.rules import compile_problems, signature_problems
 from foldline.sdk.steps import Step
@@ -157,16 +158,19 @@ class _Graph:
             case Inner():
                 return self._composite(node, node.what, step)
         assert isinstance(node.what, Step)
-        return self._function(node, node.what, step)
+        return self._work(node, node.what, step)
 
-    def _function(self, node: Node, used: Step[..., Any], step: spec.Step) -> spec.Step:
+    def _work(self, node: Node, used: Step[..., Any], step: spec.Step) -> spec.Step:
         self._scope.declare(node, dict(used.outputs.fields))
+        if isinstance(used, Command):
+            step = replace(step, kind="command", command=command_of(used.said))
+        else:
+            function = spec.Function(module=used.function.__module__, name=used.function.__name__)
+            step = replace(step, kind="function", function=function)
         return replace(
             step,
-            kind="function",
             title=used.title,
             description=(used.function.__doc__ or "").strip().partition("\n\n")[0],
-            function=spec.Function(module=used.function.__module__, name=used.function.__name__),
             input_types=self._input_types(node, used.input_types),
             outputs=outputs_of(dict(used.outputs.fields)),
             **policy_fields(used.policy),

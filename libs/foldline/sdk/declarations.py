@@ -11,6 +11,7 @@ from foldline.domain import spec
 from foldline.sdk import params
 from foldline.sdk.bindings import plain
 from foldline.sdk.policies import Policy, seconds
+from foldline.sdk.programs import Said
 
 
 def parameter_of(found: params.Param) -> spec.Parameter:
@@ -65,7 +66,19 @@ def policy_fields(policy: Policy) -> dict[str, Any]:
         "cache": policy.cache,
         "isolation": "" if policy.isolation == "fresh" else policy.isolation,
         "max_active": policy.max_active,
+        "ranks": policy.ranks,
     }
+
+
+def command_of(said: Said) -> spec.Command:
+    return spec.Command(
+        line=said.line,
+        script=said.script,
+        arguments=said.arguments,
+        image=said.image,
+        variables=dict(said.variables),
+        metrics_file=said.metrics,
+    )
 
 
 def _retry(policy: Policy) -> spec.Retry:

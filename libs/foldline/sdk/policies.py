@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, TypedDict
@@ -48,7 +49,10 @@ class Options(TypedDict, total=False):
     `run_timeout` limits one attempt, `queue_timeout` its wait for an executor, `total_timeout` the step with
     all its attempts, `silence_timeout` the time without a sign of life; `grace` is what an attempt gets to
     leave by itself. `cpu` is cores, `memory` bytes or text such as "2GiB", `flavor` a named size of the
-    installation. At most `max_active` attempts run at once, over all runs of the workflow.
+    installation; each of its `ranks` gets as much: processes that work on an attempt together (RANK,
+    WORLD_SIZE, MASTER_ADDR and their like say who each is; the outputs are rank 0's).
+
+    At most `max_active` attempts run at once, over all runs of the workflow.
 
     `effects`: "pure" (equal inputs give equal outputs), "idempotent" (may run again) or "unsafe" (never runs
     again without an explicit yes). `cache=True` lets outputs of an equal attempt stand for running it.
@@ -69,6 +73,7 @@ class Options(TypedDict, total=False):
     cpu: float
     memory: int | str
     gpu: int
+    ranks: int
     open_files: int
     disk: int | str
     max_active: int
@@ -93,6 +98,7 @@ class Policy:
     cpu: float = 0.0
     memory_bytes: int = 0
     gpu: int = 0
+    ranks: int = 0
     open_files: int = 0
     disk_bytes: int = 0
     max_active: int = 0
@@ -102,12 +108,10 @@ class Policy:
     allow_pickle: bool = False
 
 
-def policy_of(options: Options) -> Policy:
+def policy_of(options: Options, what: str = "@fl.step") -> Policy:
     """The policy of these options. Refuses what is no option, no duration or no amount."""
     for name in sorted({*options} - {*Options.__annotations__}):
-        close = difflib.get_close_matches(name, Options.__annotations__, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise refuse("ILLEGAL_POLICY", "@fl.step", f"has no option {name}{hint}")
+        raise refuse("ILLEGAL_POLICY", what, f"has no option {name}{closest(name, Options.__annotations__)}")
     return Policy(
         retry=options.get("retry"),
         run_timeout=seconds(options.get("run_timeout", 0.0)),
@@ -120,6 +124,7 @@ def policy_of(options: Options) -> Policy:
         cpu=options.get("cpu", 0.0),
         memory_bytes=_bytes("memory", options.get("memory", 0)),
         gpu=options.get("gpu", 0),
+        ranks=options.get("ranks", 0),
         open_files=options.get("open_files", 0),
         disk_bytes=_bytes("disk", options.get("disk", 0)),
         max_active=options.get("max_active", 0),
@@ -128,6 +133,12 @@ def policy_of(options: Options) -> Policy:
         isolation=options.get("isolation", "fresh"),
         allow_pickle=options.get("allow_pickle", False),
     )
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: what was probably meant."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def seconds(duration: Seconds) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from foldline.domain import dag, spec
 from foldline.sdk.bodies import NOT_PLAIN, Traced
 from foldline.sdk.problems import Problem, Site
+from foldline.sdk.programs import Command, script_problem
 from foldline.sdk.steps import Step
 from foldline.sdk.tracing import Trace
 
@@ -38,6 +39,11 @@ def signature_problems(trace: Trace) -> Iterator[Problem]:
             continue
         function = node.what.function
         seen.add(function)
+        if isinstance(node.what, Command):
+            if (problem := script_problem(node.what)) is not None:
+                rule, message, site = problem
+                yield Problem(rule=rule, where=f"step {node.label}", message=message, site=site)
+            continue
         site = Site(function.__code__.co_filename, function.__code__.co_firstlineno)
         where = f"step {node.label}"
         if "<" in function.__qualname__ or "." in function.__qualname__:

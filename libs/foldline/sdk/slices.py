@@ -63,6 +63,8 @@ def of_step(source: str, function: str) -> ast.Module:
     for statement in tree.body:
         if isinstance(statement, ast.FunctionDef) and _is_declared(statement, ours):
             loose.setdefault(statement.name, []).append(statement)
+        elif (name := _command_name(statement, ours)) is not None:
+            loose.setdefault(name, []).append(statement)
         else:
             kept.append(statement)
     wanted = {function}
@@ -75,8 +77,8 @@ def of_step(source: str, function: str) -> ast.Module:
     dropped = {id(one) for name, found in loose.items() if name not in wanted for one in found}
     body = [one for one in tree.body if id(one) not in dropped]
     for statement in loose.get(function, []):
-        assert isinstance(statement, ast.FunctionDef)
-        statement.decorator_list = []  # its options are in the graph
+        if isinstance(statement, ast.FunctionDef):
+            statement.decorator_list = []  # its options are in the graph
     part = ast.Module(body=body, type_ignores=[])
     _refuse_unseen(part)
     return part
@@ -178,14 +180,24 @@ def _is_declared(function: ast.FunctionDef, ours: frozenset[str]) -> bool:
     return all(_is_harmless(one, ours) for one in evaluated if one is not None)
 
 
-def _is_ours(decorator: ast.expr, ours: frozenset[str]) -> bool:
+def _command_name(statement: ast.stmt, ours: frozenset[str]) -> str | None:
+    """The name of `NAME = fl.command(...)`, which does nothing but declare one; None for anything else."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=called) as value):
+            return name if _is_ours(called, ours, ("", "command")) and _is_harmless(value, ours) else None
+    return None
+
+
+def _is_ours(
+    decorator: ast.expr, ours: frozenset[str], known: Collection[str] = ("", "step", "workflow")
+) -> bool:
     """`@fl.step`, `@fl.workflow`, `@step`, each also called."""
     if isinstance(decorator, ast.Call):
         decorator = decorator.func
     last = decorator.attr if isinstance(decorator, ast.Attribute) else ""
     while isinstance(decorator, ast.Attribute):
         decorator = decorator.value
-    return isinstance(decorator, ast.Name) and decorator.id in ours and last in ("", "step", "workflow")
+    return isinstance(decorator, ast.Name) and decorator.id in ours and last in known
 
 
 def _is_harmless(expression: ast.expr, ours: frozenset[str]) -> bool:

@@ -265,7 +265,7 @@ class Attempts:
 
 
 def _claim(work: Work) -> Claim:
-    return Claim(workspace=work.workspace, workflow=work.workflow, resources=work.resources)
+    return Claim(workspace=work.workspace, workflow=work.workflow, resources=work.resources, ranks=work.ranks)
 
 
 def _within_limit(outputs: dict[str, Artifact]) -> dict[str, Artifact]:

@@ -34,6 +34,12 @@ def check(bundle: bytes) -> None:
         raise _refused(f"it is not a readable zip archive ({error})") from error
 
 
+def names(bundle: bytes) -> frozenset[str]:
+    """The files in a bundle that was checked."""
+    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
+        return frozenset(entry.filename for entry in archive.infolist() if not entry.is_dir())
+
+
 def _check_names(entries: list[zipfile.ZipInfo]) -> None:
     seen: set[str] = set()
     for entry in entries:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 import msgspec
 from msgspec import UNSET
 
-from foldline.domain import dag
+from foldline.domain import check_commands, dag
 from foldline.domain.errors import FoldlineError, Kind
+from foldline.domain.problems import hint
 from foldline.domain.releases import canonical
 from foldline.domain.spec import Environment, Graph
 from foldline_registry import bundles
@@ -37,6 +39,7 @@ def check(draft: Draft) -> None:
     _check_environment(draft.environment)
     if draft.bundle:
         bundles.check(draft.bundle)
+        _check_scripts(draft.graph, bundles.names(draft.bundle))
     else:
         _refuse_functions(draft.graph)
 
@@ -49,6 +52,17 @@ def _refuse_functions(graph: Graph) -> None:
                 "BUNDLE_MISSING",
                 f"step {step.name} runs code of its own, but the release has no code bundle",
                 step=step.name,
+            )
+
+
+def _check_scripts(graph: Graph, files: frozenset[str]) -> None:
+    for step, script in check_commands.scripts(graph):
+        if str(PurePosixPath(script)) not in files:
+            raise FoldlineError(
+                Kind.INVALID,
+                "SCRIPT_MISSING",
+                f"step {step} runs script {script}, which is not in the code bundle{hint(script, files)}",
+                step=step,
             )
 
 

@@ -225,7 +225,7 @@ class Executors:
             return known
         region, pool = session.place
         names = counted(key.run_id, claim.workspace, claim.workflow, region, pool, key.step)
-        return Taken(size_of(claim.resources, self._flavors) or Size(), names)
+        return Taken(size_of(claim.resources, self._flavors, claim.ranks) or Size(), names)
 
     def _count(self, taken: Iterable[Taken], by: int) -> None:
         for one in taken:

@@ -21,6 +21,7 @@ class Ready(Struct, frozen=True):
     place: int  # in the graph
     resources: Resources = Resources()
     max_active: int = 0  # the step's own limit over all runs of the workflow; 0 for none
+    ranks: int = 0  # processes that each take so much; 0 for one
 
 
 class Offer(Struct, frozen=True, kw_only=True):
@@ -98,5 +99,6 @@ def _ready(state: RunState, name: str) -> Ready:
         since=since or state.created_at,
         place=place,
         resources=declared.resources,
+        ranks=declared.ranks,
         max_active=declared.max_active,
     )

@@ -304,16 +304,18 @@ def _first(demand: Demand, candidates: Sequence[Candidate]) -> Reason:
 
 def _too_large(size: Size, candidates: Sequence[Candidate], where: str) -> str:
     """Names what no executor has; where each thing is had by some, but never all by one, everything."""
+    together = f" for its {size.ranks} ranks" if size.ranks > 1 else ""
     most_cpu = max(one.total.millicpus for one in candidates)
     most_memory = max(one.total.memory_bytes for one in candidates)
     most_gpu = max(one.total.gpu for one in candidates)
     if size.gpu > most_gpu:
-        return f"needs {size.gpu} gpu, the largest executor in {where} has {most_gpu}"
+        return f"needs {size.gpu} gpu{together}, the largest executor in {where} has {most_gpu}"
     if size.memory_bytes > most_memory:
         needed, most = shown_bytes(size.memory_bytes), shown_bytes(most_memory)
-        return f"needs {needed} of memory, the largest executor in {where} has {most}"
+        return f"needs {needed} of memory{together}, the largest executor in {where} has {most}"
     if size.millicpus > most_cpu:
-        return f"needs {size.millicpus / 1000:g} cpu, the largest executor in {where} has {most_cpu / 1000:g}"
+        needed = f"{size.millicpus / 1000:g} cpu{together}"
+        return f"needs {needed}, the largest executor in {where} has {most_cpu / 1000:g}"
     return f"needs {size}, which no single executor in {where} has"
 
 

@@ -133,7 +133,7 @@ class Queue:
         for key, (declared, session) in active.items():
             if key not in run.active:
                 run.active[key] = session
-                size = size_of(declared.resources, self._flavors) or Size()
+                size = size_of(declared.resources, self._flavors, declared.ranks) or Size()
                 names = _names(about, key.step, declared.resources.pool)
                 self._executors.reserve(session, key, Taken(size, names))
 
@@ -229,9 +229,9 @@ class Queue:
 
     def _wanted(self, offer: Offer, steps: Iterable[Ready]) -> Iterator[tuple[Ready, Wanted | None]]:
         """The steps as they wait; None for an unknown flavor. Items of a map are alike: worked out once."""
-        alike: dict[tuple[str, int, int], tuple[Demand | None, tuple[str, ...]]] = {}
+        alike: dict[tuple[str, int, int, int], tuple[Demand | None, tuple[str, ...]]] = {}
         for one in steps:
-            kind = (one.step.partition(".")[0], id(one.resources), one.max_active)
+            kind = (one.step.partition(".")[0], id(one.resources), one.max_active, one.ranks)
             if kind not in alike:
                 names = _names(offer, one.step, one.resources.pool)
                 alike[kind] = (self._demand(offer, one, names), names)
@@ -244,7 +244,7 @@ class Queue:
             yield one, Wanted(key, demand, age, names)
 
     def _demand(self, offer: Offer, one: Ready, names: Iterable[str]) -> Demand | None:
-        size = size_of(one.resources, self._flavors)
+        size = size_of(one.resources, self._flavors, one.ranks)
         if size is None:
             return None
         own = {"step": one.max_active, "map": offer.parallelism}

@@ -22,6 +22,8 @@ class Size(Struct, frozen=True, kw_only=True):
     millicpus: int = 1000
     memory_bytes: int = 0
     gpu: int = 0
+    ranks: int = 1
+    """Of how many processes this is the sum; for people alone."""
 
     def fits(self, room: Size) -> bool:
         return not (
@@ -46,7 +48,7 @@ class Size(Struct, frozen=True, kw_only=True):
             parts.append(shown_bytes(self.memory_bytes))
         if self.gpu:
             parts.append(f"{self.gpu} gpu")
-        return ", ".join(parts)
+        return ", ".join(parts) + (f" for its {self.ranks} ranks" if self.ranks > 1 else "")
 
 
 NOTHING = Size(slots=0, millicpus=0)
@@ -55,18 +57,21 @@ Flavors = Mapping[str, Size]
 """Named sizes of the installation."""
 
 
-def size_of(resources: Resources, flavors: Flavors) -> Size | None:
+def size_of(resources: Resources, flavors: Flavors, ranks: int = 1) -> Size | None:
     """What an attempt with these resources takes; None where it names a flavor that there is not.
 
-    What the step says by itself counts over what its flavor says.
+    What the step says by itself counts over what its flavor says. Each of its ranks takes as much; together
+    they are one attempt, in one slot.
     """
     flavor = flavors.get(resources.flavor) if resources.flavor else Size()
     if flavor is None:
         return None
+    ranks = max(1, ranks)
     return Size(
-        millicpus=round(resources.cpu * 1000) or flavor.millicpus,
-        memory_bytes=resources.memory_bytes or flavor.memory_bytes,
-        gpu=resources.gpu or flavor.gpu,
+        millicpus=(round(resources.cpu * 1000) or flavor.millicpus) * ranks,
+        memory_bytes=(resources.memory_bytes or flavor.memory_bytes) * ranks,
+        gpu=(resources.gpu or flavor.gpu) * ranks,
+        ranks=ranks,
     )
 
 

@@ -54,8 +54,8 @@ def beat(**changes: Any) -> Heartbeat:
 
 
 def ready(step: str = "s", *, age: int = 0, place: int = 0, attempt: int = 1, **changes: Any) -> Ready:
-    max_active = changes.pop("max_active", 0)
-    return Ready(step, attempt, NOON - timedelta(seconds=age), place, Resources(**changes), max_active)
+    max_active, ranks = changes.pop("max_active", 0), changes.pop("ranks", 0)
+    return Ready(step, attempt, NOON - timedelta(seconds=age), place, Resources(**changes), max_active, ranks)
 
 
 def offer(run_id: str = "r", *steps: Ready | str, **changes: Any) -> Offer:

@@ -9,7 +9,7 @@ from tests.unit.scheduler.attempts import GIB, beat, offer, ready
 
 from foldline.domain.commands import ScheduleSteps
 from foldline.domain.spec import Resources
-from foldline.domain.work import AttemptKey
+from foldline.domain.work import AttemptKey, Claim
 from foldline_scheduler.executors import Executors
 from foldline_scheduler.limits import Limits
 from foldline_scheduler.offers import nothing_of, offer_of
@@ -311,6 +311,33 @@ def test_a_flavor_is_a_size_and_what_the_step_says_counts_over_it() -> None:
 
     (left,) = desk.executors.candidates("local", "default")
     assert (left.free.millicpus, left.free.memory_bytes) == (0, 59 * GIB)
+
+
+def test_ranks_take_as_much_each_and_one_slot_together() -> None:
+    desk = Desk(slots=9, cpu=8, memory_bytes=64 * GIB, gpu=4)
+
+    asked = ready("a", ranks=4, cpu=1.5, memory_bytes=GIB, gpu=1)
+    assert desk.ask("r1", asked) == ["a"]
+
+    (left,) = desk.executors.candidates("local", "default")
+    assert left.free == Size(slots=8, millicpus=2000, memory_bytes=60 * GIB, gpu=0)
+    assert desk.ask("r2", ready("a", ranks=3)) == []
+
+
+def test_the_reason_of_a_step_with_ranks_says_what_they_need_together() -> None:
+    desk = Desk(slots=9, cpu=8, memory_bytes=64 * GIB)
+
+    reason = desk.queue.explain(offer("r1", ready("a", ranks=16)))["a"]
+
+    assert "needs 16 cpu for its 16 ranks" in reason.message
+
+
+def test_ranks_of_attempts_that_others_gave_out_count() -> None:
+    claim = Claim(workspace="w", workflow="f", resources=Resources(cpu=2), ranks=3)
+    desk = Desk(slots=9, cpu=8, held=(key("other"),), claims=(claim,))
+
+    (left,) = desk.executors.candidates("local", "default")
+    assert left.free.millicpus == 2000
 
 
 # -- offers ----------------------------------------------------------------------------------------

@@ -477,19 +477,25 @@ class Claim(google.protobuf.message.Message):
     WORKSPACE_FIELD_NUMBER: builtins.int
     WORKFLOW_FIELD_NUMBER: builtins.int
     RESOURCES_FIELD_NUMBER: builtins.int
+    RANKS_FIELD_NUMBER: builtins.int
     workspace: builtins.str
     workflow: builtins.str
+    ranks: builtins.int
+    """Processes that each take as much; 0 means one."""
     @property
-    def resources(self) -> foldline.api.workflow.v1.workflow_pb2.Resources: ...
+    def resources(self) -> foldline.api.workflow.v1.workflow_pb2.Resources:
+        """Of one rank."""
+
     def __init__(
         self,
         *,
         workspace: builtins.str = ...,
         workflow: builtins.str = ...,
         resources: foldline.api.workflow.v1.workflow_pb2.Resources | None = ...,
+        ranks: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["resources", b"resources"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["resources", b"resources", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["ranks", b"ranks", "resources", b"resources", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
 
 Global___Claim: typing_extensions.TypeAlias = Claim
 

@@ -362,7 +362,9 @@ class Command(google.protobuf.message.Message):
     """Command is a program that runs as a step, in the step's folder. Exactly one of line, script and arguments
     is set. It finds the value of each input in the variable INPUT_<NAME> (text as it is, other JSON as JSON, of
     an artifact the path of its file), and the folder for its outputs in OUTPUTS: what it leaves there under
-    the name of an output is that output, read as the output's type.
+    the name of an output, or NAME.SUFFIX, is that output, read as the output's type: str, int, float, bool and
+    json from its text, array from .npy, table from Parquet, image from PNG, model and file as the file or folder
+    that it is.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -401,7 +403,9 @@ class Command(google.protobuf.message.Message):
     """File below the step's folder with a JSON object of numbers, read when the program has ended; empty means none."""
     @property
     def arguments(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """A program with its arguments."""
+        """A program with its arguments, in which $(NAME) stands for the variable NAME of an input, of OUTPUTS, of the
+        ranks, or of `variables`.
+        """
 
     @property
     def variables(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:

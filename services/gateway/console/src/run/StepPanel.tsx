@@ -1,9 +1,9 @@
 // Everything about one step of a run: state, inputs, outputs, attempts, failure, log.
-import { Group, Select, Stack, Tabs, Text, Title } from "@mantine/core";
+import { Code, Group, Select, Stack, Tabs, Text, Title } from "@mantine/core";
 import { useState } from "react";
 
 import type { Attempt, Children, RunStep } from "../api/foldline/api/recorder/v1/recorder_service_pb";
-import type { Graph, Step } from "../api/foldline/api/workflow/v1/workflow_pb";
+import type { Command, Graph, Step } from "../api/foldline/api/workflow/v1/workflow_pb";
 import { Elapsed } from "../parts/Elapsed";
 import { type Fact, Facts } from "../parts/Facts";
 import { date, moment, size } from "../parts/moments";
@@ -30,7 +30,7 @@ interface Props {
 export function StepPanel({ workspace, runId, declared, state, graph, past, parameters, steps }: Props) {
   const [tab, setTab] = useState<string | null>("overview");
   const newest = state.attempts.at(-1);
-  const hasLog = declared.kind === "function" && newest !== undefined;
+  const hasLog = ["function", "command"].includes(declared.kind) && newest !== undefined;
   const outputs = Object.entries(state.outputs);
   return (
     <Stack gap="sm" component="section" aria-label={`Step ${declared.name}`}>
@@ -103,6 +103,9 @@ function stepFacts(declared: Step, state: RunStep): Fact[] {
   const facts: Fact[] = [
     ["name", declared.name],
     ["kind", code ? `${declared.kind} ${code}` : declared.kind],
+    ["runs", declared.command && <Code block>{programOf(declared.command)}</Code>],
+    ["image", declared.command?.image],
+    ["ranks", declared.ranks > 1 ? String(declared.ranks) : undefined],
     ["note", state.note],
     ["inside", state.children && inside(state.children)],
     ["reused from", state.reusedFrom],
@@ -112,6 +115,11 @@ function stepFacts(declared: Step, state: RunStep): Fact[] {
     ["took", start && <Elapsed from={state.startTime} to={state.endTime} />],
   ];
   return facts.filter(([, value]) => value !== undefined && value !== "");
+}
+
+/** What a command runs, as a person would type it. */
+function programOf({ line, script, arguments: words }: Command): string {
+  return line || script || words.map((word) => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word}'`)).join(" ");
 }
 
 /** "120 of 250 items, 3 failed". */
