@@ -389,15 +389,28 @@ async def slow_way(port: int, seconds: float) -> AsyncIterator[int]:
                 writer.write(received)
         writer.close()
 
+    ways: set[asyncio.Task[None]] = set()
+
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        way = asyncio.current_task()
+        assert way is not None
+        ways.add(way)
         behind, before = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pass_on(reader, before), pass_on(behind, writer))
+        try:
+            await asyncio.gather(pass_on(reader, before), pass_on(behind, writer))
+        finally:
+            for one in (before, writer):
+                one.close()
+            await asyncio.gather(before.wait_closed(), writer.wait_closed(), return_exceptions=True)
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
 
 
 async def test_a_server_that_is_slow_to_answer_a_new_connection_is_waited_for() -> None:
