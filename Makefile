@@ -27,7 +27,7 @@ PROTOS := $(shell find protos -name '*.proto')
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test test-unit test-integration test-acceptance test-architecture \
+.PHONY: help setup demo up down status test test-unit test-integration test-acceptance test-architecture test-ray \
 	format lint types contracts protos check-protos console lock bench chaos check ci clean
 
 help: ## print this list
@@ -106,6 +106,16 @@ test-architecture: setup ## contracts, sizes, drift, migrations
 
 test-integration: setup ## one part at a time on a real Postgres and NATS
 	$(PYTEST) tests/conformance tests/integration
+
+test-ray: setup $(CACHE)/ray/.ready ## the backend ray, on a real cluster of this machine
+	$(CACHE)/ray/bin/python -m pytest tests/conformance/backends/test_ray.py tests/conformance/backends/test_ray_jobs.py
+
+$(CACHE)/ray/.ready: requirements.lock Makefile | $(VENV)/.ready
+	$(PYTHON) -m venv $(CACHE)/ray
+	$(call install,$(CACHE)/ray,-r requirements.lock)
+	$(call install,$(CACHE)/ray,--no-deps -e .)
+	$(call install,$(CACHE)/ray,"ray[default]==2.60.0")
+	@touch $@
 
 test-acceptance: setup ## the whole platform through its command line, kill -9 included
 	$(PYTEST) tests/acceptance

@@ -42,6 +42,7 @@ OFFENCES = [
     ),
     Offence("services never decode", "libs/foldline/execution/inputs.py", "import foldline.runtime.codecs"),
     Offence("the sdk needs neither", "libs/foldline/sdk/__init__.py", "import asyncpg"),
+    Offence("Ray is the executor's alone", "libs/foldline/wire/__init__.py", "import ray"),
     Offence("what runs inside a step's process", "libs/foldline/runtime/__init__.py", "import msgspec"),
 ]
 

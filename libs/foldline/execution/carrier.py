@@ -1,4 +1,4 @@
-"""One attempt: from a work order to a job of the launcher, and from its outcome to what is reported."""
+"""One attempt: from a work order to a job of a backend, and from its outcome to what is reported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from foldline.execution.inputs import Inputs
 from foldline.execution.notes import NOTE, Notes
 from foldline.runtime.failures import is_disk_full
 from foldline.runtime.jobs import DEFAULT_GRACE_SECONDS, Facts, Job, Limits, Line, Outcome, Product, Program
-from foldline.runtime.launcher import Launcher, OnLines, OnStarted
+from foldline.runtime.port import Backend, OnLines, OnStarted
 
 PREVIEW_BYTES = 64 * 1024
 """No preview is larger; codecs stay well below."""
@@ -39,14 +39,14 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Carrier:
-    """Carries out work orders with a launcher, on a store."""
+    """Carries out work orders with a backend, on a store."""
 
     def __init__(
-        self, launcher: Launcher, store: ArtifactStore, inputs: Inputs, *, permits_pickle: bool
+        self, backend: Backend, store: ArtifactStore, inputs: Inputs, *, permits_pickle: bool
     ) -> None:
         """`permits_pickle`: steps that ask for pickle by name may have it."""
         self._permits_pickle = permits_pickle
-        self._launcher = launcher
+        self._backend = backend
         self._store = store
         self._inputs = inputs
 
@@ -62,6 +62,7 @@ class Carrier:
             function="" if work.function is UNSET else work.function.name,
             program=None if work.command is UNSET else _program(work.command),
             ranks=max(1, work.ranks),
+            gpus=work.resources.gpu,
             folder=folder,
             inputs=given,
             outputs=tuple((output.name, output.type) for output in work.outputs),
@@ -106,7 +107,7 @@ class Carrier:
 
         notes = Notes(job.folder, keep=self.stored, told=lambda at_once: told(notes, at_once), warn=warn)
         try:
-            outcome = await self._launcher.run(job, hear, on_started)
+            outcome = await self._backend.run(job, hear, on_started)
             if outcome.failure is not None:
                 await notes.end()
         finally:

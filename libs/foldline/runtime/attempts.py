@@ -6,23 +6,17 @@ import asyncio
 import dataclasses
 import signal
 import time
-from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from foldline.runtime import verdicts
 from foldline.runtime.ears import Ears, drop
-from foldline.runtime.jobs import Job, Line, Outcome, Product, StepFailure
+from foldline.runtime.jobs import Job, Outcome, Product, StepFailure
+from foldline.runtime.port import OnLines, OnStarted
 from foldline.runtime.processes import Ended, StepProcess
 from foldline.runtime.warm import WarmParent
 from foldline.runtime.watch import Watch, disk_exceeded
-
-OnLines = Callable[[Sequence[Line]], Awaitable[None]]
-"""Takes the next lines of an attempt. While it has not returned, no more is read and the step has to wait."""
-
-OnStarted = Callable[[], None]
-"""Called once, when the step's process exists."""
 
 _LAST_LINES_SECONDS = 5.0
 """How long a pipe may stay open after its step and all that is known to come from it are dead."""
@@ -58,7 +52,7 @@ class Attempt:
     def lay_out(self) -> None:
         """Make the folder that the step's process works in. A shared attempt's process makes it itself."""
         if not self.job.is_shared:
-            self.job.folder.mkdir(parents=True)
+            self.job.folder.mkdir(parents=True, exist_ok=True)  # a container's is a mount
 
     async def wait_until(
         self, ready: asyncio.Future[StepFailure | None], patience: float

@@ -133,6 +133,8 @@ class Job:
     (RANKS); outputs, notes and checkpoints are those of rank 0."""
     variables: dict[str, str] = field(default_factory=dict)
     """Environment variables that the platform adds: of one of several ranks who it is (`ranks`)."""
+    gpus: int = 0
+    """Graphics processors of each rank. A backend of a cluster places it by them."""
     inputs: dict[str, Given] = field(default_factory=dict)
     outputs: tuple[tuple[str, str], ...] = ()
     """Declared outputs as (name, type)."""

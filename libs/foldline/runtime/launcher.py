@@ -1,4 +1,6 @@
-"""Starts attempts and brings back how they ended: the asyncio side, used by executors and by local runs.
+"""The backend of processes: starts attempts on this machine and brings back how they ended.
+
+Used by executors and by local runs; see `port` for what it keeps.
 
     async with Launcher(folder, environ={"PATH": "/usr/bin:/bin", "HOME": "/home/me"}) as launcher:
         outcome = await launcher.run(job, on_lines, on_started)
@@ -19,9 +21,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from foldline.runtime.attempts import Attempt, OnLines, OnStarted
+from foldline.runtime.attempts import Attempt
 from foldline.runtime.cores import Cores
 from foldline.runtime.jobs import Given, Job, Line, Outcome, Product, StepFailure
+from foldline.runtime.port import OnLines, OnStarted
 from foldline.runtime.ranks import Ranks
 from foldline.runtime.warm import LIBRARY, TURNS, WarmParent
 

@@ -11,12 +11,24 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
 
-from foldline.runtime.attempts import Attempt, OnLines, OnStarted
+from foldline.runtime.attempts import Attempt
 from foldline.runtime.jobs import RANKS, Job, Line, Outcome, StepFailure
+from foldline.runtime.port import OnLines, OnStarted
 from foldline.runtime.ports import MeetingPort
 
-RunOne = Callable[[Attempt, OnLines, OnStarted | None], Coroutine[None, None, Outcome]]
+
+class Member(Protocol):
+    """One rank, as far as it matters to the others."""
+
+    failed_at: float
+    others_heard: float
+
+    def stop(self, grace_seconds: float | None, *, forced: bool = False) -> None: ...
+
+
+RunOne = Callable[[Any, OnLines, OnStarted | None], Coroutine[None, None, Outcome]]
 
 ADDRESS = "127.0.0.1"
 
@@ -25,12 +37,12 @@ SETTLE_SECONDS = 0.05
 
 
 class Ranks:
-    """The attempt of a job with ranks. `run_one` carries one of them out."""
+    """The attempt of a job with ranks. `run_one` carries out one of the members."""
 
     def __init__(self, job: Job, run_one: RunOne) -> None:
         self.job = job
         self._run_one = run_one
-        self._attempts: list[Attempt] = []
+        self._attempts: Sequence[Member] = ()
         self._order = asyncio.Lock()
 
     def stop(self, grace_seconds: float | None, *, forced: bool = False) -> None:
@@ -41,11 +53,18 @@ class Ranks:
     async def run(self, on_lines: OnLines, on_started: OnStarted | None) -> Outcome:
         """To the end of all ranks. Cancelling kills them."""
         with MeetingPort() as port:
-            self._attempts = [Attempt(of_rank(self.job, rank, port.number)) for rank in range(self.job.ranks)]
-            try:
-                outcomes = await self._run_all(on_lines, on_started)
-            except ExceptionGroup as group:
-                raise group.exceptions[0] from None
+            attempts = [Attempt(of_rank(self.job, rank, port.number)) for rank in range(self.job.ranks)]
+            return await self.carry_out(attempts, on_lines, on_started)
+
+    async def carry_out(
+        self, attempts: Sequence[Member], on_lines: OnLines, on_started: OnStarted | None
+    ) -> Outcome:
+        """The same, of ranks that somebody else has made and placed."""
+        self._attempts = attempts
+        try:
+            outcomes = await self._run_all(on_lines, on_started)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
         return self._together(outcomes)
 
     async def _run_all(self, on_lines: OnLines, on_started: OnStarted | None) -> list[Outcome]:

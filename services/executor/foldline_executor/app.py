@@ -17,9 +17,8 @@ from foldline.chassis import admin, background, loops, rpc
 from foldline.chassis.clock import SystemClock
 from foldline.chassis.lifecycle import Lifecycle
 from foldline.runtime import kernel
-from foldline.runtime.launcher import Launcher
 from foldline.wire import failures
-from foldline_executor import disk, home, metrics
+from foldline_executor import backends, disk, home, metrics
 from foldline_executor.attempts import Attempts
 from foldline_executor.disk import DiskGuard
 from foldline_executor.heartbeat import Heart
@@ -28,7 +27,7 @@ from foldline_executor.places import Bounds, Places
 from foldline_executor.process import Runner
 from foldline_executor.reports import REPEAT_SECONDS, Reports
 from foldline_executor.servicer import ExecutorServicer
-from foldline_executor.settings import Settings, step_environ
+from foldline_executor.settings import Settings
 
 NAME = "foldline.api.executor.v1.ExecutorService"
 KEEP_LOGS_SECONDS = 1.0
@@ -54,9 +53,7 @@ async def serve(settings: Settings, life: Lifecycle, *, store: ArtifactStore, bu
     async with AsyncExitStack() as opened:
         place = opened.enter_context(home.hold(settings.home))
         tasks = await opened.enter_async_context(background.tasks())
-        launcher = await opened.enter_async_context(
-            Launcher(place.root / "launcher", environ=step_environ(), cap=max(8, settings.slot_count))
-        )
+        backend = await opened.enter_async_context(backends.opened(settings, place))
         places = Places(store, place, bounds=_bounds(settings), pythons=settings.python_paths)
         opened.push_async_callback(places.close)
         tasks.create_task(loops.every(COLLECT_SECONDS, places.collect, name="collect", until=life.stop))
@@ -64,7 +61,7 @@ async def serve(settings: Settings, life: Lifecycle, *, store: ArtifactStore, bu
         attempts = Attempts(
             session=place.session,
             slots=settings.slot_count,
-            runner=Runner(launcher, places, store, place.work, permits_pickle=settings.allow_pickle),
+            runner=Runner(backend, places, store, place.work, permits_pickle=settings.allow_pickle),
             reports=reports,
             open_log=partial(
                 AttemptLog,

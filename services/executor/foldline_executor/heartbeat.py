@@ -92,6 +92,7 @@ class Heart:
             labels=self._settings.label_values,
             closed=self._closed(),
             version=VERSION,
+            backends=self._settings.backend_names,
         )
         try:
             await self._bus.publish(subjects.HEARTBEAT, bounded(heartbeat))

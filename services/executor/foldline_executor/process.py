@@ -1,4 +1,4 @@
-"""One attempt on this machine, from a work order to how it ended. Knows launcher and stores, no bus."""
+"""One attempt on this machine, from a work order to how it ended. Knows backend and stores, no bus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from foldline.domain.work import Work
 from foldline.execution.carrier import Carrier, Result, grace_of, trouble
 from foldline.execution.inputs import Inputs
 from foldline.execution.notes import Notes
-from foldline.runtime.launcher import Launcher
+from foldline.runtime.port import Backend
 from foldline_executor.logs import AttemptLog
 from foldline_executor.places import Places
 
@@ -23,9 +23,9 @@ class Runner:
     """Runs attempts."""
 
     def __init__(
-        self, launcher: Launcher, places: Places, store: ArtifactStore, work: Path, *, permits_pickle: bool
+        self, backend: Backend, places: Places, store: ArtifactStore, work: Path, *, permits_pickle: bool
     ) -> None:
-        self._launcher = launcher
+        self._backend = backend
         self._places = places
         self._store = store
         self._permits_pickle = permits_pickle
@@ -43,7 +43,7 @@ class Runner:
         try:
             async with self._places.stay(attempt_log.note) as stay:
                 inputs = Inputs(self._store.local_path, stay.artifact)
-                carrier = Carrier(self._launcher, self._store, inputs, permits_pickle=self._permits_pickle)
+                carrier = Carrier(self._backend, self._store, inputs, permits_pickle=self._permits_pickle)
                 python = await stay.python(work.environment)
                 bundle = await stay.bundle(work.bundle)
                 job = await carrier.job(work, python=python, bundle=bundle, folder=folder)
@@ -61,7 +61,7 @@ class Runner:
 
     def stop(self, work: Work, grace_seconds: float, *, forced: bool = False) -> bool:
         """Ask the step's process to end, forced: end it; False when there is none (yet, or any more)."""
-        return self._launcher.stop(str(work.key), grace_seconds or grace_of(work), forced=forced)
+        return self._backend.stop(str(work.key), grace_seconds or grace_of(work), forced=forced)
 
 
 def _remove(folder: Path) -> None:

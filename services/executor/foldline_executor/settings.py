@@ -33,6 +33,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     memory: ByteAmount = ByteAmount(0)  # e.g. "16GiB"; 0 means all that the machine has
     gpu: int = 0
+    backends: str = "process"  # how attempts run: process, container, ray; the first is the usual one
+    container_socket: Path = Path("/var/run/docker.sock")  # of an engine with Docker's API
+    container_image: str = ""  # for steps without an image of their own, where container is the usual backend
+    container_network: str = "bridge"
+    container_pull: str = "missing"  # or "always", "never"
+    ray_address: str = "auto"  # of the head, as ray.init takes it; its token is in RAY_AUTH_TOKEN
+    ray_jobs: str = ""  # address of the Jobs API, e.g. http://head:8265, to use that and no agent
+    ray_namespace: str = "foldline"
+    ray_place_seconds: float = 600.0  # how long an attempt may wait for room in the cluster
     flavors: str = ""  # names with commas between; empty means every flavor that there is room for
     labels: str = ""  # e.g. "zone=a,disk=ssd"; for operators to see
     pythons: str = ""  # interpreters besides those that are found: paths with commas between
@@ -75,6 +84,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(_parts(self.flavors))
 
     @property
+    def backend_names(self) -> tuple[str, ...]:
+        """The first is for whatever asks for none."""
+        return tuple(dict.fromkeys(_parts(self.backends))) or ("process",)
+
+    @property
     def label_values(self) -> dict[str, str]:
         """A label without a value has an empty one."""
         pairs = (part.partition("=") for part in _parts(self.labels))
@@ -92,6 +106,15 @@ class _Machine(msgspec.Struct, frozen=True, kw_only=True):
     ssl_cert_dir: str = ""
     ld_library_path: str = ""
     tz: str = ""
+
+
+class _Ray(msgspec.Struct, frozen=True, kw_only=True):
+    auth_token: Secret = Secret("")
+
+
+def ray_token() -> str:
+    """Where Ray's own programs have it, too."""
+    return settings.load(_Ray, prefix="RAY_").auth_token.value
 
 
 def step_environ() -> dict[str, str]:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from foldline.domain.work import AttemptKey, Claim, Heartbeat
 from foldline_scheduler.limits import counted
-from foldline_scheduler.policy import DEFAULT_POOL, Candidate
+from foldline_scheduler.policy import DEFAULT_POOL, PROCESS, Candidate
 from foldline_scheduler.sizes import NOTHING, UNBOUNDED, Flavors, Size, size_of
 
 
@@ -185,8 +185,9 @@ class Executors:
     def _candidate(self, name: str) -> Candidate:
         session = self._sessions[name]
         region, pool = session.place
-        flavors = session.heartbeat.flavors
-        found = Candidate(name, region, pool, session.total, session.free, flavors)
+        beat = session.heartbeat
+        backends = beat.backends or (PROCESS,)
+        found = Candidate(name, region, pool, session.total, session.free, beat.flavors, backends)
         self._candidates[name] = found
         return found
 
@@ -239,7 +240,14 @@ class Executors:
 
 def _offered(heartbeat: Heartbeat) -> tuple[object, ...]:
     """What a candidate is made of."""
-    return (heartbeat.slots, heartbeat.cpu, heartbeat.memory_bytes, heartbeat.gpu, heartbeat.flavors)
+    return (
+        heartbeat.slots,
+        heartbeat.cpu,
+        heartbeat.memory_bytes,
+        heartbeat.gpu,
+        heartbeat.flavors,
+        heartbeat.backends,
+    )
 
 
 def _claims(heartbeat: Heartbeat) -> Iterable[tuple[AttemptKey, Claim | None]]:

@@ -22,6 +22,7 @@ class Ready(Struct, frozen=True):
     resources: Resources = Resources()
     max_active: int = 0  # the step's own limit over all runs of the workflow; 0 for none
     ranks: int = 0  # processes that each take so much; 0 for one
+    image: bool = False  # it runs in a container image
 
 
 class Offer(Struct, frozen=True, kw_only=True):
@@ -100,5 +101,6 @@ def _ready(state: RunState, name: str) -> Ready:
         place=place,
         resources=declared.resources,
         ranks=declared.ranks,
+        image=declared.command is not UNSET and bool(declared.command.image),
         max_active=declared.max_active,
     )

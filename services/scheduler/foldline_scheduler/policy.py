@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from foldline_scheduler import reasons
 from foldline_scheduler.reasons import Reason
@@ -24,6 +24,11 @@ from foldline_scheduler.sizes import Size, shown_bytes
 from foldline_scheduler.wanted import Demand, Lane, Line, Place, Turns, Wanted
 
 DEFAULT_POOL = "default"
+
+PROCESS = "process"
+"""The backend of an executor that names none."""
+CONTAINER = "container"
+"""The backend that runs images."""
 
 
 class Candidate(Struct, frozen=True):
@@ -35,8 +40,13 @@ class Candidate(Struct, frozen=True):
     total: Size
     free: Size
     flavors: tuple[str, ...] = ()  # that it takes; empty for all
+    backends: tuple[str, ...] = (PROCESS,)  # how it runs attempts
 
-    def takes(self, flavor: str) -> bool:
+    def takes(self, demand: Demand) -> bool:
+        """Whatever room it has."""
+        return self.takes_flavor(demand.flavor) and (not demand.image or CONTAINER in self.backends)
+
+    def takes_flavor(self, flavor: str) -> bool:
         return not flavor or not self.flavors or flavor in self.flavors
 
 
@@ -187,9 +197,9 @@ def obstacle(
         return Reason(reasons.NO_EXECUTOR, f"no executor in {where} takes work now: {'; '.join(closed)}")
     if not candidates:
         return Reason(reasons.NO_EXECUTOR, f"no executor in {where}")
-    takers = [one for one in candidates if one.takes(demand.flavor)]
+    takers = [one for one in candidates if one.takes(demand)]
     if not takers:
-        return Reason(reasons.NO_EXECUTOR, f"no executor in {where} takes flavor {demand.flavor}")
+        return Reason(reasons.NO_EXECUTOR, _no_taker(demand, candidates, where))
     if not any(demand.size.fits(one.total) for one in takers):
         return Reason(reasons.TOO_LARGE, _too_large(demand.size, takers, where))
     if (reached := _reached(demand, _Tally(usage).count)) is not None:
@@ -228,10 +238,10 @@ def _choose(
     equal choices.
     """
     best: tuple[int, int, str] | None = None
-    size, flavor = demand.size, demand.flavor
+    size = demand.size
     for one in candidates:
         room = rooms[one.session]
-        if size.fits(room) and one.session != kept and one.takes(flavor):
+        if size.fits(room) and one.session != kept and one.takes(demand):
             merit = (room.gpu, -room.slots, one.session)
             if best is None or merit < best:
                 best = merit
@@ -253,7 +263,7 @@ def _to_keep(demand: Demand, candidates: Sequence[Candidate], rooms: Mapping[str
             one.session,
         )
 
-    able = [one for one in candidates if demand.size.fits(one.total) and one.takes(demand.flavor)]
+    able = [one for one in candidates if demand.size.fits(one.total) and one.takes(demand)]
     return min(able, key=lack).session if able else ""
 
 
@@ -302,6 +312,14 @@ def _first(demand: Demand, candidates: Sequence[Candidate]) -> Reason:
     return Reason(reasons.NO_ROOM, message)
 
 
+def _no_taker(demand: Demand, candidates: Sequence[Candidate], where: str) -> str:
+    with_flavor = [one for one in candidates if one.takes_flavor(demand.flavor)]
+    if not with_flavor:
+        return f"no executor in {where} takes flavor {demand.flavor}"
+    of_flavor = f" that takes flavor {demand.flavor}" if demand.flavor else ""
+    return f"no executor in {where}{of_flavor} runs images; start one with the backend {CONTAINER}"
+
+
 def _too_large(size: Size, candidates: Sequence[Candidate], where: str) -> str:
     """Names what no executor has; where each thing is had by some, but never all by one, everything."""
     together = f" for its {size.ranks} ranks" if size.ranks > 1 else ""
@@ -324,7 +342,4 @@ def _after(candidates: Sequence[Candidate], assignments: Iterable[Assignment]) -
     for one in assignments:
         if one.session in rooms:
             rooms[one.session] = rooms[one.session].minus(one.wanted.demand.size)
-    return [
-        Candidate(one.session, one.region, one.pool, one.total, rooms[one.session], one.flavors)
-        for one in candidates
-    ]
+    return [structs.replace(one, free=rooms[one.session]) for one in candidates]

@@ -260,6 +260,7 @@ class Queue:
             priority=offer.priority,
             size=size,
             flavor=one.resources.flavor,
+            image=one.image,
             bounds=tuple(bounds),
         )
 

@@ -37,6 +37,7 @@ class Demand(Struct, frozen=True, kw_only=True):
     priority: int = 0
     size: Size = Size()
     flavor: str = ""
+    image: bool = False  # it is a container image, for executors that run such
     bounds: tuple[tuple[str, int], ...] = ()  # limits that it is under: what is counted, and how many may be
 
     @property
@@ -50,7 +51,7 @@ class Demand(Struct, frozen=True, kw_only=True):
 
     @property
     def lane(self) -> Hashable:
-        return (self.priority, self.workspace, self.size, self.flavor)
+        return (self.priority, self.workspace, self.size, self.flavor, self.image)
 
 
 class Wanted(Struct, frozen=True, eq=False):

@@ -18,11 +18,18 @@ GIB = 1 << 30
 
 async def test_a_heartbeat_says_what_the_executor_has(here: Site) -> None:
     async with executor(
-        here, cpu=3.5, memory=ByteAmount("16GiB"), gpu=2, flavors="small,large", labels="zone=a"
+        here,
+        cpu=3.5,
+        memory=ByteAmount("16GiB"),
+        gpu=2,
+        flavors="small,large",
+        labels="zone=a",
+        backends="process",
     ) as scheduler:
         beat = scheduler.beats[-1]
 
     assert (beat.slots, beat.cpu, beat.memory_bytes, beat.gpu) == (2, 3.5, 16 * GIB, 2)
+    assert beat.backends == ("process",)
     assert (beat.flavors, beat.labels) == (("small", "large"), {"zone": "a"})
 
 

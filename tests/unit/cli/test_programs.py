@@ -25,6 +25,26 @@ def test_limits_and_flavors_reach_the_scheduler_and_nobody_else(tmp_path: Path) 
     assert given == {"scheduler": (backing.limits, backing.flavors)}
 
 
+def test_what_is_said_of_backends_is_handed_on_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {
+        "FOLDLINE_BACKENDS": "process,container",
+        "FOLDLINE_CONTAINER_IMAGE": "i",
+        "FOLDLINE_RAY_JOBS": "r",
+    }
+    for name, value in {**given, "FOLDLINE_TOKEN": "t"}.items():
+        monkeypatch.setenv(name, value)
+
+    ports = dict.fromkeys(port_names(), 1)
+    programs = {
+        one.name: one.env for one in service_programs(Home(tmp_path), ports, Backing("p", "n", "a", "k"))
+    }
+
+    assert given.items() <= programs["executor"].items()
+    assert "FOLDLINE_TOKEN" not in programs["executor"]
+
+
 def test_replicas_have_names_and_ports_of_their_own_and_the_gateway_knows_all(tmp_path: Path) -> None:
     replicas = parse_replicas("scheduler=2, executor=3")
     ports = {name: number for number, name in enumerate(port_names(replicas), 1)}

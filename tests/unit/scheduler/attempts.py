@@ -33,8 +33,9 @@ def candidate(
     region: str = "local",
     pool: str = "default",
     flavors: tuple[str, ...] = (),
+    backends: tuple[str, ...] = ("process",),
 ) -> Candidate:
-    return Candidate(session, region, pool, total or free, free, flavors)
+    return Candidate(session, region, pool, total or free, free, flavors, backends)
 
 
 def wanted(

@@ -165,6 +165,15 @@ def test_an_executor_that_says_to_have_more_has_more() -> None:
     assert executors.candidates("local", "default")[0].flavors == ("large",)
 
 
+def test_an_executor_that_names_no_backend_runs_processes() -> None:
+    executors = hearing()
+    assert executors.candidates("local", "default")[0].backends == ("process",)
+
+    executors.hear(beat(backends=("container", "ray")), now=1.0)
+
+    assert executors.candidates("local", "default")[0].backends == ("container", "ray")
+
+
 def test_silent_sessions_are_named() -> None:
     executors = hearing()
     executors.hear(beat(session="s2"), now=9.0)

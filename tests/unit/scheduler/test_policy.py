@@ -65,6 +65,13 @@ def test_an_executor_that_names_its_flavors_takes_no_others() -> None:
     assert given([wanted(flavor="small")], candidates) == [("r", "a")]
 
 
+def test_an_image_goes_to_an_executor_that_runs_images() -> None:
+    candidates = [candidate("a", room(9)), candidate("b", room(1), backends=("process", "container"))]
+
+    assert given([wanted(image=True)], candidates) == [("r", "b")]
+    assert given([wanted()], candidates) == [("r", "a")]
+
+
 # -- who -------------------------------------------------------------------------------------------
 
 
@@ -142,6 +149,22 @@ def test_no_executor_that_takes_the_flavor_is_a_reason() -> None:
     assert why(wanted(flavor="a100"), [candidate("a", room(1), flavors=("small",))]) == (
         "NO_EXECUTOR",
         "no executor in pool default of region local takes flavor a100",
+    )
+
+
+def test_no_executor_that_runs_images_is_a_reason() -> None:
+    able = candidate("b", room(1), flavors=("small",), backends=("container",))
+
+    assert why(wanted(image=True), [candidate("a", room(1))]) == (
+        "NO_EXECUTOR",
+        "no executor in pool default of region local runs images; start one with the backend container",
+    )
+    assert why(wanted(image=True, flavor="a100"), [candidate("a", room(1), flavors=("a100",)), able]) == (
+        "NO_EXECUTOR",
+        (
+            "no executor in pool default of region local that takes flavor a100 runs images; start one with "
+            "the backend container"
+        ),
     )
 
 

@@ -95,7 +95,7 @@ def fitting(attempt: Wanted, candidates: Sequence[Candidate], rooms: dict[str, S
         one.session
         for one in candidates
         if (one.region, one.pool) == demand.place
-        and one.takes(demand.flavor)
+        and one.takes(demand)
         and demand.size.fits(rooms[one.session])
     ]
 
@@ -128,7 +128,7 @@ def test_attempts_go_only_where_they_may(situation: Situation) -> None:
     for one in situation.decide().assignments:
         chosen = by_session[one.session]
         assert (chosen.region, chosen.pool) == one.wanted.demand.place
-        assert chosen.takes(one.wanted.demand.flavor)
+        assert chosen.takes(one.wanted.demand)
 
 
 @many
@@ -154,7 +154,7 @@ def test_every_reason_is_true(situation: Situation) -> None:
         fits = fitting(attempt, here, rooms)
         match reason.reason:
             case reasons.NO_EXECUTOR:
-                assert not any(one.takes(demand.flavor) for one in here)
+                assert not any(one.takes(demand) for one in here)
             case reasons.TOO_LARGE:
                 assert not fitting(attempt, here, totals)
             case reasons.LIMIT:

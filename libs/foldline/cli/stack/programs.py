@@ -189,14 +189,21 @@ def _prefixed(values: Mapping[str, str]) -> dict[str, str]:
     return {f"FOLDLINE_{key}": value for key, value in values.items()}
 
 
+BACKENDS = ("FOLDLINE_BACKENDS", "FOLDLINE_CONTAINER_", "FOLDLINE_RAY_")
+"""Settings of executors that `foldline up` hands on."""
+
+
 def _inherited(service: str) -> dict[str, str]:
-    """Our environment without what steers clients (FOLDLINE_HOME means something else to an executor).
+    """Our environment without what steers clients (FOLDLINE_HOME means something else to an executor), but
+    with what only an operator can know of backends.
 
     The keys of an object store are for those alone who use it.
     """
     ours = os.environ  # noqa: TID251 - passed on, not read
     dropped = ("FOLDLINE_", *(STORE_KEYS if "ARTIFACTS" in WITHHELD.get(service, set()) else ()))
-    kept = {key: value for key, value in ours.items() if not key.startswith(dropped)}
+    kept = {
+        key: value for key, value in ours.items() if not key.startswith(dropped) or key.startswith(BACKENDS)
+    }
     programs = str(Path(sys.executable).parent)
     return kept | {
         "PATH": f"{programs}:{kept.get('PATH', '/usr/bin:/bin')}",
