@@ -145,6 +145,7 @@ def created(state: RunState, name: str, index: int, items: Sequence[Item] = ()) 
             first=first,
             over="" if map_ is UNSET else map_.over,
             parallelism=0 if map_ is UNSET else map_.parallelism,
+            around=_around(mine, name, 0 if map_ is UNSET else map_.parallelism),
         ),
         items=some,
         inputs=inputs,
@@ -153,6 +154,12 @@ def created(state: RunState, name: str, index: int, items: Sequence[Item] = ()) 
         priority=mine.priority,
         tolerated=0 if map_ is UNSET else map_.tolerated,
     )
+
+
+def _around(mine: ev.RunCreated, name: str, parallelism: int) -> dict[str, int]:
+    """The limits of the maps around a child: those around its parent, and that of its own map."""
+    outer = {} if mine.parent is UNSET else mine.parent.around
+    return {**outer, f"{mine.run_id}.{name}": parallelism} if parallelism else outer
 
 
 def _origin(state: RunState, step: StepState) -> Origin | UnsetType:

@@ -19,6 +19,7 @@ class Parent(Relation, frozen=True, kw_only=True):
     first: int = 0
     over: str = ""
     parallelism: int = 0
+    around: dict[str, int] = {}
 
 
 class Origin(Relation, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from foldline.chassis.amounts import ByteAmount
+from foldline.domain import paths
 from foldline_scheduler.sizes import Size
 
 
@@ -49,15 +50,14 @@ class BadSetting(ValueError):
 
 def counted(run_id: str, workspace: str, workflow: str, region: str, pool: str, step: str) -> tuple[str, ...]:
     """Under which names an attempt counts. The last is its workspace's share of the pool, for fairness."""
-    path, children_of = _place(run_id, step)
+    path = _path(run_id, step)
     names = [
         f"pool {region}/{pool}",
         f"workspace {workspace}",
         f"workflow {workspace}/{workflow}",
         f"step {workspace}/{workflow}/{path}",
     ]
-    if children_of:
-        names.append(f"map {children_of}")
+    names += [f"map {outer}.{name}" for outer, name, _ in paths.around(run_id)]
     return (*names, share(region, pool, workspace))
 
 
@@ -65,16 +65,14 @@ def share(region: str, pool: str, workspace: str) -> str:
     return f"share {region}/{pool} {workspace}"
 
 
-def _place(run_id: str, step: str) -> tuple[str, str]:
-    """The step's path through the bodies around it, without numbers of items; and the step whose child the
-    run is.
+def _path(run_id: str, step: str) -> str:
+    """The step's path through the bodies around it, without numbers of items.
 
-    Both follow from the run's id (`inner.child_id`), so that they are known also of attempts that others
-    scheduled.
+    It follows from the run's id (`inner.child_id`), as does what the run is inside of, so both are known also
+    of attempts that others scheduled.
     """
     _, *inside = run_id.split(".")
-    path = [part for part in [*inside, *step.split(".")] if not part.isdigit()]
-    return "/".join(path), run_id.rsplit(".", 2)[0] if inside else ""
+    return "/".join(part for part in [*inside, *step.split(".")] if not part.isdigit())
 
 
 class LimitsText:

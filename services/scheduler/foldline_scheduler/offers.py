@@ -35,7 +35,7 @@ class Offer(Struct, frozen=True, kw_only=True):
     workflow: str
     region: str
     priority: int = 0
-    parallelism: int = 0  # of the map that the run is a part of; 0 for none
+    around: dict[str, int] = {}  # limits of the maps that the run is inside of
     steps: tuple[Ready, ...] = ()
     changed: frozenset[str] | None = None
     state: RunState | None = None  # that it was made of
@@ -83,7 +83,7 @@ def _offer(state: RunState, steps: tuple[Ready, ...], changed: frozenset[str] | 
         workflow=created.workflow,
         region=created.region,
         priority=created.priority,
-        parallelism=0 if created.parent is UNSET else created.parent.parallelism,
+        around={} if created.parent is UNSET else created.parent.around,
         steps=steps,
         changed=changed,
         state=state,

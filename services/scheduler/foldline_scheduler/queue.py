@@ -247,10 +247,11 @@ class Queue:
         size = size_of(one.resources, self._flavors, one.ranks)
         if size is None:
             return None
-        own = {"step": one.max_active, "map": offer.parallelism}
         bounds = []
         for name in names:
-            limits = (self._limits.get(name, 0), own.get(name.partition(" ")[0], 0))
+            kind, _, what = name.partition(" ")
+            own = one.max_active if kind == "step" else offer.around.get(what, 0) if kind == "map" else 0
+            limits = (self._limits.get(name, 0), own)
             if any(limits):
                 bounds.append((name, min(limit for limit in limits if limit)))
         return Demand(

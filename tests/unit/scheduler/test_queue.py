@@ -246,13 +246,24 @@ def test_the_parallelism_of_a_map_holds_over_all_its_children() -> None:
     desk = Desk(slots=9)
     children = [f"r.each.1.{number}" for number in range(4)]
 
-    got = [desk.ask(child, "s", parallelism=2) for child in children]
+    around = {"r.each": 2}
+    got = [desk.ask(child, "s", around=around) for child in children]
 
     assert got == [["s"], ["s"], [], []]
-    assert desk.why(children[2], "s", parallelism=2) == {"s": "LIMIT"}
-    assert desk.ask("other.each.1.0", "s", parallelism=2) == ["s"]
+    assert desk.why(children[2], "s", around=around) == {"s": "LIMIT"}
+    assert desk.ask("other.each.1.0", "s", around={"other.each": 2}) == ["s"]
     desk.queue.ended("s1", key(children[0]))
     assert desk.queue.due() == (children[2],)
+
+
+def test_the_parallelism_of_a_map_holds_for_all_that_runs_inside_its_items() -> None:
+    desk = Desk(slots=9)
+    around = {"r.each": 2}
+    loops = [f"r.each.1.0.train.{item}.1.0" for item in range(3)]  # a loop inside each of three items
+
+    assert [desk.ask(loop, "s", around=around) for loop in loops] == [["s"], ["s"], []]
+    assert desk.ask("r.each.1.0", "last.4", around=around) == []
+    assert desk.why(loops[2], "s", around=around) == {"s": "LIMIT"}
 
 
 def test_a_limit_of_a_step_inside_a_map_counts_over_its_items() -> None:

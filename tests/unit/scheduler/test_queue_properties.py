@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.unit.scheduler.attempts import beat, offer, ready
 
+from foldline.domain import paths
 from foldline.domain.work import AttemptKey
 from foldline_scheduler import reasons
 from foldline_scheduler.executors import Executors
@@ -64,8 +65,8 @@ class Queueing(RuleBasedStateMachine):
             for place, step in enumerate(steps)
             if step not in busy
         ]
-        parallelism = PARALLELISM if "." in run_id else 0
-        return offer(run_id, *found, workspace=workspace, workflow=workflow, parallelism=parallelism)
+        around = {f"{outer}.{name}": PARALLELISM for outer, name, _ in paths.around(run_id)}
+        return offer(run_id, *found, workspace=workspace, workflow=workflow, around=around)
 
     def end(self, key: AttemptKey) -> None:
         self.attempts[key.run_id, key.step] += 1

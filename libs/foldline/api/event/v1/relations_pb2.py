@@ -25,25 +25,29 @@ _sym_db = _symbol_database.Default()
 from foldline.api.event.v1 import artifact_pb2 as foldline_dot_api_dot_event_dot_v1_dot_artifact__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%foldline/api/event/v1/relations.proto\x12\x15\x66oldline.api.event.v1\x1a$foldline/api/event/v1/artifact.proto\"x\n\x06Parent\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12\r\n\x05index\x18\x04 \x01(\x05\x12\r\n\x05\x66irst\x18\x05 \x01(\x05\x12\x0c\n\x04over\x18\x06 \x01(\t\x12\x13\n\x0bparallelism\x18\x07 \x01(\x05\"D\n\x06Origin\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\r\n\x05\x61gain\x18\x03 \x03(\t\x12\r\n\x05\x61llow\x18\x04 \x03(\t\"\xaf\x02\n\x05Reuse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12:\n\x07outputs\x18\x04 \x03(\x0b\x32).foldline.api.event.v1.Reuse.OutputsEntry\x12:\n\x07metrics\x18\x05 \x03(\x0b\x32).foldline.api.event.v1.Reuse.MetricsEntry\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%foldline/api/event/v1/relations.proto\x12\x15\x66oldline.api.event.v1\x1a$foldline/api/event/v1/artifact.proto\"\xe2\x01\n\x06Parent\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12\r\n\x05index\x18\x04 \x01(\x05\x12\r\n\x05\x66irst\x18\x05 \x01(\x05\x12\x0c\n\x04over\x18\x06 \x01(\t\x12\x13\n\x0bparallelism\x18\x07 \x01(\x05\x12\x39\n\x06\x61round\x18\x08 \x03(\x0b\x32).foldline.api.event.v1.Parent.AroundEntry\x1a-\n\x0b\x41roundEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"D\n\x06Origin\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\r\n\x05\x61gain\x18\x03 \x03(\t\x12\r\n\x05\x61llow\x18\x04 \x03(\t\"\xaf\x02\n\x05Reuse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12:\n\x07outputs\x18\x04 \x03(\x0b\x32).foldline.api.event.v1.Reuse.OutputsEntry\x12:\n\x07metrics\x18\x05 \x03(\x0b\x32).foldline.api.event.v1.Reuse.MetricsEntry\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'foldline.api.event.v1.relations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PARENT_AROUNDENTRY']._loaded_options = None
+  _globals['_PARENT_AROUNDENTRY']._serialized_options = b'8\001'
   _globals['_REUSE_OUTPUTSENTRY']._loaded_options = None
   _globals['_REUSE_OUTPUTSENTRY']._serialized_options = b'8\001'
   _globals['_REUSE_METRICSENTRY']._loaded_options = None
   _globals['_REUSE_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_PARENT']._serialized_start=102
-  _globals['_PARENT']._serialized_end=222
-  _globals['_ORIGIN']._serialized_start=224
-  _globals['_ORIGIN']._serialized_end=292
-  _globals['_REUSE']._serialized_start=295
-  _globals['_REUSE']._serialized_end=598
-  _globals['_REUSE_OUTPUTSENTRY']._serialized_start=471
-  _globals['_REUSE_OUTPUTSENTRY']._serialized_end=550
-  _globals['_REUSE_METRICSENTRY']._serialized_start=552
-  _globals['_REUSE_METRICSENTRY']._serialized_end=598
+  _globals['_PARENT']._serialized_start=103
+  _globals['_PARENT']._serialized_end=329
+  _globals['_PARENT_AROUNDENTRY']._serialized_start=284
+  _globals['_PARENT_AROUNDENTRY']._serialized_end=329
+  _globals['_ORIGIN']._serialized_start=331
+  _globals['_ORIGIN']._serialized_end=399
+  _globals['_REUSE']._serialized_start=402
+  _globals['_REUSE']._serialized_end=705
+  _globals['_REUSE_OUTPUTSENTRY']._serialized_start=578
+  _globals['_REUSE_OUTPUTSENTRY']._serialized_end=657
+  _globals['_REUSE_METRICSENTRY']._serialized_start=659
+  _globals['_REUSE_METRICSENTRY']._serialized_end=705
 # @@protoc_insertion_point(module_scope)

@@ -27,6 +27,22 @@ class Parent(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    @typing.final
+    class AroundEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     RUN_ID_FIELD_NUMBER: builtins.int
     STEP_FIELD_NUMBER: builtins.int
     ATTEMPT_FIELD_NUMBER: builtins.int
@@ -34,6 +50,7 @@ class Parent(google.protobuf.message.Message):
     FIRST_FIELD_NUMBER: builtins.int
     OVER_FIELD_NUMBER: builtins.int
     PARALLELISM_FIELD_NUMBER: builtins.int
+    AROUND_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     step: builtins.str
     attempt: builtins.int
@@ -44,7 +61,11 @@ class Parent(google.protobuf.message.Message):
     over: builtins.str
     """map: the parameter that is the item."""
     parallelism: builtins.int
-    """map: at most so many items at once, over all its children; 0 means no limit."""
+    """map: at most so many attempts at once inside all its items together; 0 means no limit."""
+    @property
+    def around(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.int]:
+        """The limits of all maps around the run, its own included: "<run id>.<step>" of each map that has one."""
+
     def __init__(
         self,
         *,
@@ -55,8 +76,9 @@ class Parent(google.protobuf.message.Message):
         first: builtins.int = ...,
         over: builtins.str = ...,
         parallelism: builtins.int = ...,
+        around: collections.abc.Mapping[builtins.str, builtins.int] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "first", b"first", "index", b"index", "over", b"over", "parallelism", b"parallelism", "run_id", b"run_id", "step", b"step"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["around", b"around", "attempt", b"attempt", "first", b"first", "index", b"index", "over", b"over", "parallelism", b"parallelism", "run_id", b"run_id", "step", b"step"]) -> None: ...
 
 Global___Parent: typing_extensions.TypeAlias = Parent
 

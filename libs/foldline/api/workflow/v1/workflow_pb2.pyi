@@ -468,7 +468,7 @@ class Map(google.protobuf.message.Message):
     over: builtins.str
     """The input that is the list; each item becomes the body's parameter of that name."""
     parallelism: builtins.int
-    """At most so many items at once; 0 means no limit."""
+    """At most so many attempts at once inside all its items together, however deep; 0 means no limit."""
     tolerated: builtins.int
     """The map completes although so many items have failed; their results are null."""
     def __init__(
