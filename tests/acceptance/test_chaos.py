@@ -2,29 +2,88 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+from tests.acceptance.installation import Installation, installed
+
+from foldline.bus import jetstream, subjects
+from foldline.bus.port import Message
+from foldline.cli.chaos import campaign
+from foldline.cli.chaos.campaign import Verdict
+from foldline.cli.chaos.command import stand_of
+from foldline.cli.stack.nats import EmbeddedNats
+from foldline.domain.work import AttemptKey, Heartbeat, Work
+from foldline.wire import work as wire
+
+TWO = "executor=2"
 
 pytestmark = pytest.mark.timeout(400)
 
 
-def chaos(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "foldline.cli.main", "chaos", "--json", *options],
+def test_a_campaign_by_seed_leaves_nothing_lost_doubled_or_stuck() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "foldline.cli.main", "chaos", "--json", "--seed", "7", "--faults", "8"],
         capture_output=True,
         text=True,
         timeout=380,
         check=False,
     )
 
-
-def test_a_campaign_by_seed_leaves_nothing_lost_doubled_or_stuck() -> None:
-    result = chaos("--seed", "7", "--faults", "8")
-
     assert result.returncode == 0, result.stdout + result.stderr
     verdict = json.loads(result.stdout)
     assert (verdict["seed"], verdict["runs"], len(verdict["faults"]), verdict["findings"]) == (7, 6, 8, [])
     assert verdict["attempts"] > verdict["runs"]
+
+
+def test_an_attempt_that_is_started_twice_is_found() -> None:
+    """What a scheduler with a fault would do, done by somebody else: an order goes to two executors."""
+    folder = Path(tempfile.mkdtemp(prefix="foldline-"))
+    try:
+        with installed(folder / "home", "--replicas", TWO) as platform:
+            verdict = asyncio.run(with_a_doubler(platform))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    assert {finding.rule for finding in verdict.findings} == {"STARTED_TWICE"}, list(
+        map(str, verdict.findings)
+    )
+
+
+async def with_a_doubler(platform: Installation) -> Verdict:
+    async with doubler(platform):
+        return await campaign.run(stand_of(platform.home, TWO), 3, 0, lambda _: None)
+
+
+@asynccontextmanager
+async def doubler(platform: Installation) -> AsyncIterator[None]:
+    """Gives one order in ten to the other executor as well."""
+    ports = json.loads(platform.home.ports.read_text())
+    sessions: set[str] = set()
+    heard: list[AttemptKey] = []
+
+    async def on_heartbeat(message: Message) -> None:
+        sessions.add(wire.decode(Heartbeat, message.body).session)
+
+    async def on_work(message: Message) -> None:
+        key = wire.decode(Work, message.body).key
+        others = [one for one in sessions if subjects.work(one) != message.subject]
+        if key in heard or not others:
+            return
+        heard.append(key)
+        if len(heard) % 10 == 0:
+            await bus.publish(subjects.work(others[0]), message.body)
+
+    nats = EmbeddedNats(platform.home.nats, port=ports["nats"])
+    async with jetstream.connect(nats.url, name="doubler") as bus:
+        await bus.subscribe(subjects.HEARTBEAT, on_heartbeat)
+        await bus.subscribe(subjects.work("*"), on_work)
+        yield

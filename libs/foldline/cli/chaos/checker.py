@@ -150,9 +150,11 @@ def _outcome(run_id: str, events: Sequence[Recorded], result: int) -> Iterator[F
     if not events:
         yield Finding(run_id, "LOST", "it was started, and the ledger has nothing of it")
         return
-    last = facts.decode(events[-1])
+    # A report that came too late is recorded and ignored, also behind the end.
+    ends = [one for one in events if one.type != "ReportIgnored"]
+    last = facts.decode(ends[-1])
     if not isinstance(last, ev.RunCompleted):
-        yield Finding(run_id, "WRONG_END", f"its last event is {events[-1].type}")
+        yield Finding(run_id, "WRONG_END", f"its last event is {ends[-1].type}")
         return
     given = last.outputs.get("result")
     value = given.value if isinstance(given, Artifact) else UNSET

@@ -45,7 +45,7 @@ def chaos(*, seed: int, campaigns: int, fault_count: int, replicas: str, keep: b
     logging.disable()
     is_whole = True
     with _installation(replicas, keep=keep) as home:
-        stand = _stand(home, replicas)
+        stand = stand_of(home, replicas)
         for number in range(seed, seed + campaigns):
             _say(f"seed {number}: {fault_count} faults", is_json=is_json)
             try:
@@ -78,7 +78,8 @@ def _installation(replicas: str, *, keep: bool) -> Iterator[Home]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _stand(home: Home, replicas: str) -> Stand:
+def stand_of(home: Home, replicas: str) -> Stand:
+    """The installation of a home that was started with these replicas."""
     ports = msgspec.json.decode(home.ports.read_bytes(), type=dict[str, int])
     counts = programs.parse_replicas(replicas)
     names = [name for service in programs.services() for name in programs.members(service, counts)]
