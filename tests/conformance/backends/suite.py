@@ -343,4 +343,4 @@ class BackendConformance:
         def gone() -> None:
             assert bench.left() == []
 
-        await until(gone)
+        await until(gone, timeout=60)  # a cluster takes its time to put an end to a job
