@@ -42,7 +42,10 @@ def locks_in(folder: Path) -> list[str]:
 
 
 async def output_of(python: Path, code: str) -> str:
-    process = await asyncio.create_subprocess_exec(python, "-c", code, stdout=asyncio.subprocess.PIPE)
+    """As a step's process has it: whatever is set here, byte code is written."""
+    process = await asyncio.create_subprocess_exec(
+        python, "-c", code, stdout=asyncio.subprocess.PIPE, env={"PATH": "/usr/bin:/bin"}
+    )
     output, _ = await process.communicate()
     return output.decode().strip()
 
