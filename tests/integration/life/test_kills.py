@@ -20,7 +20,6 @@ from foldline.domain.spec import Step
 
 pytestmark = pytest.mark.timeout(300)
 
-DELAYS = 60
 SEED = 20260726
 
 Reach = Callable[[World, Machine, RunCreated], Awaitable[object]]
@@ -196,7 +195,8 @@ async def test_killed_after_its_end_was_recorded(world: World) -> None:
     assert keys(recorded, "AttemptSucceeded") == [("work", 1)]
 
 
-async def test_killed_at_any_moment(world: World) -> None:
+@pytest.mark.parametrize("moments", [15, pytest.param(60, marks=pytest.mark.long)])
+async def test_killed_at_any_moment(world: World, moments: int) -> None:
     """At moments all over the time that an attempt takes, and somewhat after it."""
     chance = random.Random(SEED)
     async with machine(world) as one:
@@ -205,9 +205,9 @@ async def test_killed_at_any_moment(world: World) -> None:
         await world.finish(await world.start(step("work", function="writes", size=4 * 1024**2)))
         took = time.monotonic() - begun
         lost = 0
-        for number in range(DELAYS):
+        for number in range(moments):
             run = await world.start(step("work", function="writes", size=4 * 1024**2))
-            moment = asyncio.sleep(took * 1.1 * (number + chance.random()) / DELAYS)
+            moment = asyncio.sleep(took * 1.1 * (number + chance.random()) / moments)
             await moment
 
             await one.kill()

@@ -208,7 +208,7 @@ async def test_a_kind_of_step_that_does_not_exist_is_refused(lab: Client) -> Non
     ("changes", "reason", "rule"),
     [
         ({"bundle": b"no zip"}, "ILLEGAL_BUNDLE", "not a readable zip archive"),
-        ({"bundle": b""}, "BUNDLE_MISSING", "step train runs a function"),
+        ({"bundle": b""}, "BUNDLE_MISSING", "step train runs code of its own"),
         ({"bundle": a_bundle({"../digits.py": ""})}, "ILLEGAL_BUNDLE", "'../digits.py' has a name with"),
         ({"bundle": b"x" * (16 * 1024**2 + 1)}, "ILLEGAL_BUNDLE", "more than 16 MiB"),
         ({"environment": None}, "ILLEGAL_ENVIRONMENT", "must be a version like 3.11"),

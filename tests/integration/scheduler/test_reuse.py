@@ -163,9 +163,9 @@ async def test_a_fork_takes_from_the_cache_what_its_own_origin_has_not(platform:
         one = driving.owner
         executor = await ScriptedExecutor(platform.bus, "ex").start()
         first = await start(one, with_parameter(), x=1)
+        await beating(executor, ended(platform, first))
         elsewhere = await start(one, with_parameter(), x=2)
-        for run in (first, elsewhere):
-            await beating(executor, ended(platform, run))
+        await beating(executor, ended(platform, elsewhere))
 
         wanted = scheduler_pb.Fork(values=messages.to_struct({"x": 2}))
         async with grpc.aio.insecure_channel("127.0.0.1:1") as nobody:  # releases are not asked for
