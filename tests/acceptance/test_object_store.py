@@ -79,6 +79,7 @@ def test_no_key_is_in_any_log_or_event(on_s3: Installation, record: dict[str, An
         assert SECRET not in text
 
 
+@pytest.mark.long  # its patience; what an executor does meanwhile: tests/integration/life/test_bounds.py
 def test_a_store_that_was_away_is_used_again_when_it_is_back(on_s3: Installation, server: S3Server) -> None:
     workflow = on_s3.ask("release", str(WORKFLOWS / "stored.py"))["workflow"]
     server.kill()

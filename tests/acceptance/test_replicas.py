@@ -40,7 +40,10 @@ def attempts(installation: Installation, run_id: str) -> Counter[str]:
     return Counter(one["step"] for one in started)
 
 
-@pytest.mark.parametrize("victim", ["scheduler", "scheduler-2", "recorder-2"])
+@pytest.mark.parametrize(
+    "victim",
+    ["scheduler-2", *(pytest.param(one, marks=pytest.mark.long) for one in ("scheduler", "recorder-2"))],
+)
 def test_runs_move_on_when_a_replica_is_killed(several: Installation, victim: str) -> None:
     run_ids = [several.start("fifty") for _ in range(4)]
     until_sync(lambda: any(attempts(several, run_id) for run_id in run_ids), timeout=60)
