@@ -225,7 +225,7 @@ class Attempt:
         failure = self._failure(ended, result, parent)
         products: dict[str, Product] = {}
         if failure is None:
-            products = {name: _product(fields) for name, fields in result["outputs"].items()}
+            products = {name: Product.of(fields) for name, fields in result["outputs"].items()}
             if self.job.limits.disk_bytes:
                 failure = await disk_exceeded(
                     self.job.folder,
@@ -270,7 +270,3 @@ async def _first(listening: asyncio.Task[None], *futures: asyncio.Future[Any]) -
         listening.result()
         if not any(future.done() for future in futures):
             await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
-
-
-def _product(fields: dict[str, Any]) -> Product:
-    return Product(**{**fields, "file": Path(fields["file"]) if fields["file"] else None})

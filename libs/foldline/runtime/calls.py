@@ -53,7 +53,7 @@ def call(
             value = function(**arguments)
             finish()
             products = _encode(order, value, folder)
-        return 0, {"outputs": {name: _fields(one) for name, one in products.items()}, "reads": reads}
+        return 0, {"outputs": {name: one.fields() for name, one in products.items()}, "reads": reads}
     except StepError as error:
         failed_at, failure = time.monotonic(), error.failure
     except SystemExit as error:
@@ -104,10 +104,6 @@ def _encode(order: dict[str, Any], value: object, folder: Path) -> dict[str, Pro
         name: codecs.encode(name, one, kind, folder / OUTPUTS / name, **_pickle(order))
         for name, kind, one in outputs.split(value, declared)
     }
-
-
-def _fields(product: Product) -> dict[str, Any]:
-    return {**dataclasses.asdict(product), "file": str(product.file) if product.file else None}
 
 
 def _exit_code(error: SystemExit) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +179,15 @@ class Product:
     summary: dict[str, Any] = field(default_factory=dict)
     filename: str = ""
     preview: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Product:
+        """From the JSON object that `fields` gave."""
+        return cls(**{**fields, "file": Path(fields["file"]) if fields["file"] else None})
+
+    def fields(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {**asdict(self), "file": str(self.file) if self.file else None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

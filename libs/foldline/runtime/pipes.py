@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import time
-from collections.abc import Awaitable, Callable, Sequence
-
-from foldline.runtime.jobs import Line
-
 LINE_LIMIT = 16 * 1024
 """Longer lines are cut here, with a note of how much is missing."""
-
-_READ_BYTES = 64 * 1024
 
 
 class Splitter:
@@ -68,57 +59,3 @@ def _text(data: bytes, lost: int = 0) -> str:
         data, lost = data[:LINE_LIMIT], lost + len(data) - LINE_LIMIT
     text = data.decode(errors="backslashreplace")
     return f"{text} … [{lost} more bytes cut]" if lost else text
-
-
-class Pipe:
-    """A pipe whose reading end is ours and whose `mouth` is given to a child process.
-
-    Read with plain calls and not by a transport of the loop: uvloop's closes the descriptor twice, and by
-    the second time it may be somebody else's.
-    """
-
-    def __init__(self, stream: str, rank: int = 0) -> None:
-        self.heard = time.monotonic()
-        """When something last came out of it."""
-        self._stream = stream
-        self._rank = rank
-        self._fd, self.mouth = os.pipe()
-        os.set_blocking(self._fd, False)
-
-    def close_mouth(self) -> None:
-        """The child has its own by now; the pipe ends when it closes that."""
-        os.close(self.mouth)
-
-    def close(self) -> None:
-        """Only when nobody reads."""
-        os.close(self._fd)
-
-    async def read(self, sink: Callable[[Sequence[Line]], Awaitable[None]]) -> None:
-        """Give all lines to `sink`. While that is busy the pipe fills and the writer has to wait."""
-        splitter = Splitter()
-        is_open = True
-        while is_open:
-            try:
-                data = os.read(self._fd, _READ_BYTES)
-            except BlockingIOError:
-                await self._wait()
-                continue
-            self.heard = time.monotonic()
-            is_open = data != b""
-            if lines := splitter.feed(data) if is_open else splitter.end():
-                await sink([Line(self._stream, text, self._rank) for text in lines])
-
-    async def _wait(self) -> None:
-        """Until there is something to read."""
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(self._fd, _resolve, ready)
-        try:
-            await ready
-        finally:
-            loop.remove_reader(self._fd)
-
-
-def _resolve(ready: asyncio.Future[None]) -> None:
-    if not ready.done():
-        ready.set_result(None)

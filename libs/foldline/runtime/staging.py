@@ -44,11 +44,7 @@ def gather(order: Mapping[str, Any]) -> dict[str, Any]:
         return {"metrics": metrics}
     _forbid_ways_out(folder)
     products = layout.collect(order["outputs"], folder)
-    fields = {
-        name: {**dataclasses.asdict(one), "file": str(one.file) if one.file else None}
-        for name, one in products.items()
-    }
-    return {"outputs": fields, "metrics": metrics}
+    return {"outputs": {name: one.fields() for name, one in products.items()}, "metrics": metrics}
 
 
 def main() -> None:

@@ -131,7 +131,7 @@ class InTheirs(ContainerAttempt):
                 outputs=None if code else job.outputs,
                 metrics_file=program.metrics_file,
             )
-            outputs = {name: _product(fields) for name, fields in staged.get("outputs", {}).items()}
+            outputs = {name: Product.of(fields) for name, fields in staged.get("outputs", {}).items()}
             notes = [json.dumps({"metric": name, "value": one}) for name, one in staged["metrics"].items()]
             if notes:
                 await on_lines([Line("note", note) for note in notes])
@@ -140,10 +140,6 @@ class InTheirs(ContainerAttempt):
         if failure is not None:
             await on_lines([Line("system", failure.message)])
         return Outcome(outputs=outputs, failure=failure, reads=self._reads)
-
-
-def _product(fields: dict[str, Any]) -> Product:
-    return Product(**{**fields, "file": Path(fields["file"]) if fields["file"] else None})
 
 
 async def _staged(op: str, folder: Path, **order: Any) -> dict[str, Any]:
