@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+
 from foldline.runtime.jobs import Facts, Job, Line
 from foldline.runtime.launcher import Launcher
 
