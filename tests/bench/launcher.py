@@ -28,6 +28,10 @@ from foldline.runtime.launcher import Launcher
 CASES = {"fresh": (False, 1), "fresh at once": (False, 8), "shared": (True, 1), "shared at once": (True, 8)}
 """Is it shared, and how many run at once."""
 
+CPU = ("launcher", "parent", "steps")
+PAGES = ("parent_pages", "steps_pages")
+"""How many pages were copied or mapped: nearly all CPU of a fresh attempt, and the same on any machine."""
+
 _MODULE = "import foldline as fl\n\n\n@fl.step\ndef nothing():\n    return None\n"
 _ENVIRON = {"PATH": "/usr/bin:/bin"}
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -64,15 +68,16 @@ async def _measure(is_shared: bool, at_once: int, count: int) -> dict[str, Any]:
                 return took
 
             await asyncio.gather(*(several(20) for _ in range(at_once)))
-            before, began = _processors(), time.perf_counter()
+            before, began = _taken(), time.perf_counter()
             lists = await asyncio.gather(*(several(count // at_once) for _ in range(at_once)))
-            wall, after = time.perf_counter() - began, _processors()
+            wall, after = time.perf_counter() - began, _taken()
     took = [one for some in lists for one in some]
-    cpu = {name: round((after[name] - before[name]) / len(took) * 1000, 3) for name in after}
+    cpu = {name: round((after[name] - before[name]) / len(took) * 1000, 3) for name in CPU}
     return {
         "attempt_ms": {**_summary(took), "n": len(took)},
         "attempts_per_s": round(len(took) / wall, 1),
         "cpu_ms": {**cpu, "all": round(sum(cpu.values()), 3)},
+        "pages": {name: round((after[name] - before[name]) / len(took), 1) for name in PAGES},
         "load": round(os.getloadavg()[0], 1),
     }
 
@@ -95,14 +100,18 @@ async def _hear(_: Sequence[Line]) -> None:
     """Nobody listens."""
 
 
-def _processors() -> dict[str, float]:
-    """Seconds of CPU until now: of this process, and of the warm parent and all that it has forked."""
+def _taken() -> dict[str, float]:
+    """Seconds of CPU until now, and pages that the kernel had to provide: of this process, of the warm
+    parent, and of all that it has forked."""
     below = _children(os.getpid())
     steps = [pid for parent in below for pid in _children(parent)]
     return {
         "launcher": time.process_time(),
-        "parent": sum(_seconds(pid, 13, 14) for pid in below),
-        "steps": sum(_seconds(pid, 15, 16) for pid in below) + sum(_seconds(pid, 13, 14) for pid in steps),
+        "parent": sum(_stat(pid, 13, 14) for pid in below) / _TICKS,
+        "steps": (sum(_stat(pid, 15, 16) for pid in below) + sum(_stat(pid, 13, 14) for pid in steps))
+        / _TICKS,
+        "parent_pages": sum(_stat(pid, 9) for pid in below),
+        "steps_pages": sum(_stat(pid, 10) for pid in below) + sum(_stat(pid, 9) for pid in steps),
     }
 
 
@@ -113,10 +122,10 @@ def _children(pid: int) -> list[int]:
     return found
 
 
-def _seconds(pid: int, *fields: int) -> float:
-    """Fields of /proc/PID/stat, numbered from 0, which count in ticks."""
+def _stat(pid: int, *fields: int) -> int:
+    """The sum of fields of /proc/PID/stat, numbered from 0."""
     values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(int(values[field - 2]) for field in fields) / _TICKS
+    return sum(int(values[field - 2]) for field in fields)
 
 
 def _summary(samples: Sequence[float]) -> dict[str, float]:
@@ -127,9 +136,10 @@ def _summary(samples: Sequence[float]) -> dict[str, float]:
 def _row(result: dict[str, Any]) -> str:
     took, cpu = result["attempt_ms"], result["cpu_ms"]
     parts = "  ".join(f"{name} {cpu[name]:6.3f}" for name in cpu)
+    pages = " ".join(f"{number:.0f}" for number in result["pages"].values())
     return (
         f"{result['case']:24} ms: median {took['median']:7.3f} min {took['min']:7.3f}"
-        f"  {result['attempts_per_s']:8.1f}/s  CPU ms: {parts}"
+        f"  {result['attempts_per_s']:8.1f}/s  CPU ms: {parts}  pages: {pages}"
     )
 
 

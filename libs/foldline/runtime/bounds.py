@@ -46,7 +46,7 @@ def lent(limits: dict[str, Any]) -> Iterator[None]:
                 os.environ[name] = value_before  # noqa: TID251 - the step's own environment
 
 
-def bytes_in(folder: Path) -> int:
+def bytes_in(folder: Path | str) -> int:
     """Of all files in it."""
     total = 0
     for place, _, names in os.walk(folder):

@@ -14,7 +14,7 @@ from typing import Any
 from foldline.runtime import codecs, context, failures, outputs, programs, verdicts
 from foldline.runtime.codecs import classes
 from foldline.runtime.failures import StepError
-from foldline.runtime.jobs import Facts, Given, Product
+from foldline.runtime.jobs import Given, Product
 
 OUTPUTS = ".foldline-outputs"
 """Where in its folder a step's outputs are written; made when the function has returned."""
@@ -23,7 +23,7 @@ OUTPUTS = ".foldline-outputs"
 def call(
     module: str,
     order: dict[str, Any],
-    folder: Path,
+    folder: str,
     *,
     finish: Callable[[], None],
     read: Callable[[list[str]], None],
@@ -34,7 +34,7 @@ def call(
     """
     reads: list[str] = []
     checkpoint = order["checkpoint"]
-    context.enter(Facts(**order["facts"]), context.notes())
+    context.enter(order["facts"], context.notes())
     context.provide(
         folder=folder,
         allow_pickle=order["allow_pickle"],
@@ -42,12 +42,13 @@ def call(
         reads=reads,
     )
     try:
-        os.environ.update(order["variables"])  # noqa: TID251 - the step's own environment is made here
+        if order["variables"]:
+            os.environ.update(order["variables"])  # noqa: TID251 - the step's own environment is made here
         if order["program"] is not None:
-            products = programs.run(order, folder, reads)
+            products = programs.run(order, Path(folder), reads)
         else:
             function = _find(module, order["function"])
-            arguments = _arguments(order, function, reads)
+            arguments = _arguments(order, function, reads) if order["inputs"] else {}
             if reads:
                 read(reads)
             value = function(**arguments)
@@ -98,10 +99,11 @@ def _pickle(order: dict[str, Any]) -> dict[str, bool]:
     return {"allow_pickle": order["allow_pickle"], "pickle_forbidden": order["pickle_forbidden"]}
 
 
-def _encode(order: dict[str, Any], value: object, folder: Path) -> dict[str, Product]:
+def _encode(order: dict[str, Any], value: object, folder: str) -> dict[str, Product]:
     declared = tuple((name, kind) for name, kind in order["outputs"])
     return {
-        name: codecs.encode(name, one, kind, folder / OUTPUTS / name, **_pickle(order))
+        name: codecs.scalar(one, kind)
+        or codecs.encode(name, one, kind, Path(folder, OUTPUTS, name), **_pickle(order))
         for name, kind, one in outputs.split(value, declared)
     }
 

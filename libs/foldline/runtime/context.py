@@ -33,10 +33,11 @@ class _Channel:
     """The pipe on which the step's process sends its notes, one JSON object a line; and what it was given."""
 
     def __init__(self) -> None:
-        self.facts: Facts | None = None
+        self.facts: Facts | dict[str, Any] | None = None
+        """As they were sent, until somebody asks for them."""
         self.fd = -1
         self.lock = threading.Lock()
-        self.folder = Path()
+        self.folder = ""
         self.allow_pickle = False
         self.reads: list[str] = []
         self.checkpoint: Given | None = None
@@ -50,6 +51,8 @@ _channel = _Channel()
 
 def current() -> Facts:
     """Run, step and attempt that this process is; RuntimeError outside of a step."""
+    if isinstance(_channel.facts, dict):
+        _channel.facts = Facts(**_channel.facts)
     if _channel.facts is None:
         raise RuntimeError("no step is running in this process")
     return _channel.facts
@@ -84,7 +87,7 @@ def checkpoint(value: object) -> None:
     if _channel.fd < 0:
         return
     name = f"{os.getpid()}-{next(_channel.numbers)}"
-    product = _written(value, _channel.folder / CHECKPOINTS / name)
+    product = _written(value, Path(_channel.folder, CHECKPOINTS, name))
     note = {**dataclasses.asdict(product), "file": name if product.file else None, "preview": {}}
     if len(json.dumps(note)) > _LONGEST_NOTE:
         note["summary"] = {}
@@ -103,8 +106,8 @@ def last_checkpoint() -> Any:
         return _channel.last
 
 
-def enter(facts: Facts, fd: int) -> None:
-    """Called in a step's process before the function runs."""
+def enter(facts: dict[str, Any], fd: int) -> None:
+    """Called in a step's process before the function runs, with the fields of its Facts."""
     _channel.facts, _channel.fd = facts, fd
 
 
@@ -113,7 +116,7 @@ def leave() -> None:
     _channel.facts, _channel.last = None, None
 
 
-def provide(*, folder: Path, allow_pickle: bool, checkpoint: Given | None, reads: list[str]) -> None:
+def provide(*, folder: str, allow_pickle: bool, checkpoint: Given | None, reads: list[str]) -> None:
     """What checkpoints need; what is read of one is added to `reads`."""
     _channel.folder, _channel.allow_pickle = folder, allow_pickle
     _channel.checkpoint, _channel.reads = checkpoint, reads

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +187,15 @@ class Product:
 
     def fields(self) -> dict[str, Any]:
         """As a JSON object."""
-        return {**asdict(self), "file": str(self.file) if self.file else None}
+        return {
+            "type": self.type,
+            "encoding": self.encoding,
+            "text": self.text,
+            "file": str(self.file) if self.file else None,
+            "summary": self.summary,
+            "filename": self.filename,
+            "preview": self.preview,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,7 @@ class _Mark:
 class Marks:
     """Of one process that runs attempts of the bundle's modules one after the other."""
 
-    def __init__(self, bundle: str, home: Path) -> None:
+    def __init__(self, bundle: str, home: str) -> None:
         """`home` is the folder in which they work: what is in it afterwards is removed."""
         self._home = home
         self._bundle = bundle.rstrip("/") + "/"
@@ -114,9 +114,9 @@ def _state() -> Iterator[tuple[str, Any]]:
     yield "a default timeout of sockets", socket.getdefaulttimeout()
 
 
-def clear(folder: Path) -> None:
+def clear(folder: str) -> None:
     """Remove what is in the folder."""
-    for path in folder.iterdir():
+    for path in Path(folder).iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -14,19 +14,23 @@ behind becomes its child, and children that are no attempts are killed.
 
 from __future__ import annotations
 
+import _socket  # of which `socket` is made
+import array
+import atexit
 import contextlib
 import dataclasses
+import faulthandler
 import gc
 import importlib
 import json
 import os
+import resource
 import select
 import signal
-import socket
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from foldline.runtime import child, failures, kernel
 from foldline.runtime.seeds import SeedWatch
@@ -43,7 +47,7 @@ def main() -> NoReturn:
     """Import, say so, serve until the socket closes."""
     fd, bundle, module = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     sys.argv = ["foldline-step"]
-    link = socket.socket(fileno=fd)
+    link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, fd)
     os.set_inheritable(fd, False)
     # While the author's code is imported this process may be deaf to anything milder.
     kernel.die_with_parent(signal.SIGKILL)
@@ -60,16 +64,33 @@ def main() -> NoReturn:
     _flush()
     kernel.become_subreaper()
     kernel.die_with_parent(signal.SIGTERM)
+    _prepare()
     # What is loaded now is shared with all children; the collector would touch, and so copy, all of it.
     gc.collect()
     gc.freeze()
     Parent(link, bundle, module, seeds).serve()
 
 
+def _prepare() -> None:
+    """Put right once, for all children, what the module may have left behind."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # the module may have put something else there
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+    faulthandler.enable(file=2)
+    # A core of a process with a gigabyte of data would take longer than the attempt did.
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
+    # What the module registered at import is the parent's to end, not each attempt's; and it ends without.
+    atexit._clear()  # noqa: SLF001
+
+
 class Parent:
     """The loop: requests from the launcher, deaths of children."""
 
-    def __init__(self, link: socket.socket, bundle: str, module: str, seeds: SeedWatch) -> None:
+    def __init__(self, link: _socket.socket, bundle: str, module: str, seeds: SeedWatch) -> None:
         self._link = link
         self._module = module
         self._seeds = seeds
@@ -89,7 +110,7 @@ class Parent:
         poll.register(self._link, select.POLLIN)
         poll.register(wake, select.POLLIN)
         poll.register(self._spares.ears, select.POLLIN)
-        self._tell({"op": "ready"})
+        self._tell(b'{"op": "ready"}')
         while not self._leaving:
             for fd, _ in poll.poll(self._patience()):
                 if fd == wake:
@@ -146,10 +167,10 @@ class Parent:
             pid, ears = self._spares.fork()
         except OSError as error:
             if asked:
-                self._tell({"op": "fork_failed", "error": f"fork failed: {error}"})
+                self._tell(json.dumps({"op": "fork_failed", "error": f"fork failed: {error}"}).encode())
             return
         self._children.add(pid)
-        self._tell({"op": "forked", "pid": pid}, ears)
+        self._tell(b'{"op": "forked", "pid": %d}' % pid, ears)
         for fd in ears:
             os.close(fd)
 
@@ -177,18 +198,16 @@ class Parent:
                 self._children.remove(pid)
                 self._spares.bury(pid)
                 self._tell(
-                    {
-                        "op": "ended",
-                        "pid": pid,
-                        "status": os.waitstatus_to_exitcode(status),
-                        "max_rss_bytes": usage.ru_maxrss * 1024,
-                    }
+                    b'{"op": "ended", "pid": %d, "status": %d, "max_rss_bytes": %d}'
+                    % (pid, os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)
                 )
         if is_anybody_dead:
             self._kill_orphans()
 
     def _kill_orphans(self) -> None:
         orphans = kernel.children() - self._helpers - self._children
+        if not orphans and not self._condemned:
+            return
         now = time.monotonic()
         for pid in orphans:
             if self._condemned.setdefault(pid, now + ORPHAN_SECONDS) <= now:
@@ -196,9 +215,10 @@ class Parent:
                     os.kill(pid, signal.SIGKILL)
         self._condemned = {pid: due for pid, due in self._condemned.items() if pid in orphans}
 
-    def _tell(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+    def _tell(self, message: bytes, fds: Sequence[int] = ()) -> None:
+        rights = array.array("i", fds)
         try:
-            socket.send_fds(self._link, [json.dumps(message).encode()], list(fds))
+            self._link.sendmsg([message], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if fds else ())
         except OSError:
             self._leaving = True
 
@@ -226,12 +246,16 @@ def _kill_group(pid: int, which: int) -> None:
 
 
 def _drain(fd: int) -> None:
-    with contextlib.suppress(BlockingIOError):
-        while os.read(fd, 4096):
+    try:
+        while len(os.read(fd, 4096)) == 4096:  # otherwise it is empty
             pass
+    except BlockingIOError:
+        pass
 
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
+        try:  # noqa: SIM105 - suppress() is a class with three functions; see `child`
             stream.flush()
+        except Exception:  # noqa: BLE001, S110 - the module may have put anything there
+            pass

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
+
+_hidden: Any = random._inst  # noqa: SLF001 - the generator behind the functions
+_seed_natively: Callable[[], None] = super(random.Random, _hidden).seed
 
 
 class SeedWatch:
@@ -34,9 +38,11 @@ class SeedWatch:
             self._state = random.getstate()
 
     def settle(self) -> None:
-        """In the child: Python reseeds `random` at each fork, numpy never does; put both right."""
+        """In the child: neither `random` (see `forks`) nor numpy has new entropy there; put both right."""
         if self._state is not None:
             random.setstate(self._state)
+        else:
+            _reseed()
         numpy_random = sys.modules.get("numpy.random")
         if numpy_random is not None:
             # A generator that was seeded by hand has forgotten the entropy it was born with.
@@ -51,7 +57,7 @@ class SeedWatch:
         if self._state is not None:
             random.setstate(self._state)
         else:
-            random.seed()
+            _reseed()
         numpy_random = sys.modules.get("numpy.random")
         if numpy_random is None:
             return
@@ -63,3 +69,9 @@ class SeedWatch:
     def _watch(self, a: Any = None, version: int = 2) -> None:
         self._is_seeded = a is not None
         self._seed(a, version)
+
+
+def _reseed() -> None:
+    """What random.seed() comes to."""
+    _seed_natively()
+    _hidden.gauss_next = None

@@ -6,21 +6,30 @@ may have any size, and vanishes with the last process that has it open.
 
 from __future__ import annotations
 
+import _socket  # of which `socket` is made
 import json
 import os
-import socket
+import sys
+from collections.abc import Callable
 from typing import Any
 
 BEGUN: dict[str, Any] = {"begun": True}
 """What a process says when it has its first job."""
 
+BEGUN_BYTES = json.dumps(BEGUN).encode()
+
 READ = "read"
 """Key of what it says before it calls the function: the digests that it has read."""
 
 _MESSAGE_BYTES = 64 * 1024
+_FD_BYTES = 4
+_DESCRIPTOR_SPACE = _socket.CMSG_SPACE(_FD_BYTES)
+
+_scan: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder())["scan_once"]
+"""What json.loads comes to, without the Python around it: in a fresh process each function costs pages."""
 
 
-def send(link: socket.socket, content: dict[str, Any]) -> None:
+def send(link: _socket.socket, content: dict[str, Any]) -> None:
     """Onto a SOCK_SEQPACKET socket; nothing of it is there before all of it is."""
     data = json.dumps(content).encode()
     if len(data) <= _MESSAGE_BYTES:
@@ -29,22 +38,24 @@ def send(link: socket.socket, content: dict[str, Any]) -> None:
     sheet = os.memfd_create("foldline")
     try:
         _write(sheet, data)
-        socket.send_fds(link, [b"{}"], [sheet])
+        descriptor = sheet.to_bytes(_FD_BYTES, sys.byteorder)
+        link.sendmsg([b"{}"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptor)])
     finally:
         os.close(sheet)
 
 
-def receive(link: socket.socket) -> dict[str, Any]:
+def receive(link: _socket.socket) -> dict[str, Any]:
     """Nothing where the other side has ended, or did not come to the end of its writing. OSError."""
-    data, fds, _, _ = socket.recv_fds(link, _MESSAGE_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
-    for fd in fds:
+    data, ancillary, _, _ = link.recvmsg(_MESSAGE_BYTES, _DESCRIPTOR_SPACE, _socket.MSG_CMSG_CLOEXEC)
+    for _level, _kind, descriptor in ancillary:
+        fd = int.from_bytes(descriptor[:_FD_BYTES], sys.byteorder)
         data = _read(fd)
         os.close(fd)
     try:
-        content: dict[str, Any] = json.loads(data)
-    except ValueError:
+        content, _ = _scan(data.decode(), 0)
+    except (ValueError, StopIteration):
         return {}
-    return content
+    return content if isinstance(content, dict) else {}
 
 
 def _write(fd: int, data: bytes) -> None:

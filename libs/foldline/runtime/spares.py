@@ -6,16 +6,18 @@ that, or at once where the launcher asks.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # of which `signal` is made; no enums
+import _socket  # of which `socket` is made
 import contextlib
 import os
 import signal
-import socket
 import struct
 import time
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NoReturn
+
+from foldline.runtime import forks
 
 PAUSE_SECONDS = 0.002
 """After an attempt has begun: its first moments shall not have to share the processor with a fork."""
@@ -28,10 +30,12 @@ _PID = struct.Struct("i")
 class Birth:
     """What a child is born with: its socket, its ends of the pipes, and where it tells that it was taken."""
 
-    link: int
+    link: _socket.socket
     mouths: tuple[int, int, int]
     """stdout, stderr, notes."""
     taken: int
+    parent: int
+    """Its process id."""
 
     def tell_taken(self) -> None:
         """Once, at the first attempt."""
@@ -45,22 +49,23 @@ class Spares:
         self.ears, self._mouth = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.ears, False)
         self._begin = begin
-        self._blocked = blocked
+        self._blocked = tuple(map(int, blocked))
+        self._pid = os.getpid()
         self._idle: set[int] = set()
         self._due: float | None = time.monotonic()
 
     def fork(self) -> tuple[int, list[int]]:
         """A child, and the launcher's ends of its socket and pipes, to be closed here once they are sent."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
-        mouths = [mouth for _, mouth in pipes]
-        ears = [ours.detach(), *(ear for ear, _ in pipes)]
-        birth = Birth(link=theirs.detach(), mouths=(mouths[0], mouths[1], mouths[2]), taken=self._mouth)
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        (out, stdout), (err, stderr), (ear, notes) = (os.pipe2(os.O_CLOEXEC) for _ in range(3))
+        ears = [ours.detach(), out, err, ear]
+        mouths = (stdout, stderr, notes)
+        birth = Birth(link=theirs, mouths=mouths, taken=self._mouth, parent=self._pid)
         self._due = time.monotonic() + _RETRY_SECONDS
         # A signal for the child that comes before it is ready to die of it must wait.
-        signal.pthread_sigmask(signal.SIG_BLOCK, self._blocked)
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, self._blocked)
         try:
-            pid = _fork()
+            pid = forks.fork()
             if pid == 0:
                 try:
                     _close([self.ears, *ears])
@@ -71,8 +76,9 @@ class Spares:
             _close(ears)
             raise
         finally:
-            _close([birth.link, *mouths])
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, self._blocked)
+            theirs.close()
+            _close(mouths)
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, self._blocked)
         self._idle.add(pid)
         self._due = None
         return pid, ears
@@ -109,13 +115,6 @@ class Spares:
             self._due = time.monotonic() + seconds
 
 
-def _fork() -> int:
-    with warnings.catch_warnings():
-        # Threads that libraries started at import (BLAS) know how to live through a fork.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
-
-
-def _close(fds: list[int]) -> None:
+def _close(fds: Iterable[int]) -> None:
     for fd in fds:
         os.close(fd)

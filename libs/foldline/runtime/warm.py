@@ -21,7 +21,10 @@ from foldline.runtime.jobs import TRACEBACK_LIMIT, Line, StepFailure
 from foldline.runtime.pipes import Splitter
 from foldline.runtime.processes import Ended, StepProcess
 
-_BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from foldline.runtime import parent; parent.main()"
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from foldline.runtime import forks; forks.defer(); from foldline.runtime import parent; parent.main()"
+)
 TURNS = "turns"
 """Folder of the launcher in which processes that have shared attempts have theirs, by process id."""
 

@@ -31,7 +31,7 @@ from foldline.runtime.codecs.port import Codec, LibraryMissing, NotStorable, Wri
 from foldline.runtime.failures import StepError, class_name
 from foldline.runtime.jobs import INLINE_LIMIT_BYTES, LISTS, Given, Product
 
-__all__ = ["NotStorable", "decode", "encode", "reads", "type_name", "write"]
+__all__ = ["NotStorable", "decode", "encode", "reads", "scalar", "type_name", "write"]
 
 _CODECS: tuple[Codec, ...] = (
     arrays.ArrayCodec(),
@@ -88,6 +88,17 @@ def encode(
         raise StepError(
             "infrastructure", "DISK_FAILED", f"output {name} could not be written: {error}"
         ) from error
+
+
+def scalar(value: object, declared: str) -> Product | None:
+    """What `encode` makes of the values that most steps return, where it is plain: many return nothing.
+
+    It need not look at any other codec for that, of which a fresh process has touched none yet.
+    """
+    dumped = None if authored.has_any() else json_values.scalar(value)
+    if dumped is None or declared not in ("any", dumped[1]):
+        return None
+    return Product(type=dumped[1], encoding="json", text=dumped[0])
 
 
 def decode(name: str, given: Given, *, allow_pickle: bool, pickle_forbidden: bool = False) -> object:

@@ -119,6 +119,10 @@ def has_codec(kind: type) -> bool:
     return any(issubclass(kind, codec.kind) for codec in _registered.values())
 
 
+def has_any() -> bool:
+    return bool(_registered)
+
+
 def taking(value: object) -> AuthoredCodec | None:
     """The codec for a value; of several the newest."""
     return next((codec for codec in reversed(_registered.values()) if codec.takes(value)), None)

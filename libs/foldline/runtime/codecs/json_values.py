@@ -46,6 +46,15 @@ def dump(value: object) -> tuple[str, str]:
     return text, _SCALARS.get(type(plain), "json")
 
 
+def scalar(value: object) -> tuple[str, str] | None:
+    """What `dump` gives for None, a bool or an int, by the shortest way; None for everything else."""
+    if value is None:
+        return "null", "json"
+    if value is True or value is False:
+        return "true" if value else "false", "bool"
+    return (repr(value), "int") if type(value) is int else None
+
+
 def describe(value: object) -> dict[str, Any]:
     """Small facts about a large value."""
     return {"length": len(value)} if isinstance(value, list | tuple | dict | str) else {}
