@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from foldline.runtime import codecs, context, failures, outputs, programs, verdicts
+from foldline.runtime import codecs, context, failures, programs, verdicts
 from foldline.runtime.codecs import classes
 from foldline.runtime.failures import StepError
 from foldline.runtime.jobs import Given, Product
+from foldline.runtime.outputs import split
 
 OUTPUTS = ".foldline-outputs"
 """Where in its folder a step's outputs are written; made when the function has returned."""
@@ -45,7 +46,7 @@ def call(
         if order["variables"]:
             os.environ.update(order["variables"])  # noqa: TID251 - the step's own environment is made here
         if order["program"] is not None:
-            products = programs.run(order, Path(folder), reads)
+            outputs = _fields(programs.run(order, Path(folder), reads))
         else:
             function = _find(module, order["function"])
             arguments = _arguments(order, function, reads) if order["inputs"] else {}
@@ -53,8 +54,8 @@ def call(
                 read(reads)
             value = function(**arguments)
             finish()
-            products = _encode(order, value, folder)
-        return 0, {"outputs": {name: one.fields() for name, one in products.items()}, "reads": reads}
+            outputs = _encode(order, value, folder)
+        return 0, {"outputs": outputs, "reads": reads}
     except StepError as error:
         failed_at, failure = time.monotonic(), error.failure
     except SystemExit as error:
@@ -99,13 +100,21 @@ def _pickle(order: dict[str, Any]) -> dict[str, bool]:
     return {"allow_pickle": order["allow_pickle"], "pickle_forbidden": order["pickle_forbidden"]}
 
 
-def _encode(order: dict[str, Any], value: object, folder: str) -> dict[str, Product]:
+def _encode(order: dict[str, Any], value: object, folder: str) -> dict[str, Any]:
+    """By name, as JSON. What a step returns that has nothing to return goes the shortest way."""
+    if order["outputs"] == [["output", "any"]] and (fields := codecs.scalar_fields(value)):
+        return {"output": fields}
     declared = tuple((name, kind) for name, kind in order["outputs"])
-    return {
-        name: codecs.scalar(one, kind)
-        or codecs.encode(name, one, kind, Path(folder, OUTPUTS, name), **_pickle(order))
-        for name, kind, one in outputs.split(value, declared)
-    }
+    return _fields(
+        {
+            name: codecs.encode(name, one, kind, Path(folder, OUTPUTS, name), **_pickle(order))
+            for name, kind, one in split(value, declared)
+        }
+    )
+
+
+def _fields(products: dict[str, Product]) -> dict[str, Any]:
+    return {name: one.fields() for name, one in products.items()}
 
 
 def _exit_code(error: SystemExit) -> int:

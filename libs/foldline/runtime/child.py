@@ -29,10 +29,14 @@ from foldline.runtime.leftovers import Marks
 from foldline.runtime.seeds import SeedWatch
 from foldline.runtime.spares import Birth
 
+_environ: dict[bytes, bytes] = vars(os.environ)["_data"]  # noqa: TID251 - of the step's own
+"""What is behind os.environ, which goes through four functions for each variable."""
+
 
 def main(module: str, bundle: str, birth: Birth, seeds: SeedWatch) -> NoReturn:
     """Runs in the forked child and never returns into the parent's code."""
     code = 1
+    is_flushed = False
     try:
         link = birth.link
         _settle(birth, seeds)
@@ -44,12 +48,14 @@ def main(module: str, bundle: str, birth: Birth, seeds: SeedWatch) -> NoReturn:
                 code = _take_turns(module, bundle, order, link, seeds)
             else:
                 code = _run_alone(module, order, link)
+                is_flushed = True
         else:
             code = 0  # it was not needed
     except BaseException:  # noqa: BLE001 - the last line of defence of a process
         traceback.print_exc()
     finally:
-        _flush()
+        if not is_flushed:
+            _flush()
         os._exit(code)
 
 
@@ -77,7 +83,8 @@ def _run_alone(module: str, order: dict[str, Any], link: _socket.socket) -> int:
     this = os.getpid()
     folder = order["folder"]
     _move_in(folder)
-    bounds.set_for_ever(order["limits"])
+    if any(order["limits"].values()):
+        bounds.set_for_ever(order["limits"])
     code, outcome = calls.call(module, order, folder, finish=_end_threads, read=partial(_tell_read, link))
     atexit._run_exitfuncs()  # noqa: SLF001 - what was registered since the fork
     _flush()
@@ -134,7 +141,9 @@ def _end_threads() -> None:
 
 def _move_in(folder: str) -> None:
     os.chdir(folder)
-    os.environ["TMPDIR"] = folder  # noqa: TID251 - the step's own environment is made here
+    place = os.fsencode(folder)
+    os.putenv(b"TMPDIR", place)
+    _environ[b"TMPDIR"] = place
     if (tempfile := sys.modules.get("tempfile")) is not None:
         vars(tempfile)["tempdir"] = None
 

@@ -12,10 +12,10 @@ _SET_DUMPABLE = 4
 _SET_NAME = 15
 _SET_SUBREAPER = 36
 
-_READ_BYTES = 64 * 1024
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_fflush, _call_prctl = _libc.fflush, _libc.prctl
 
 
 def die_with_parent(signal: int) -> None:
@@ -43,7 +43,7 @@ def set_name(name: str) -> None:
 
 def flush_native() -> None:
     """What libraries in C have printed and their C library still holds."""
-    _libc.fflush(None)
+    _fflush(None)
 
 
 def forget_peak() -> None:
@@ -61,7 +61,7 @@ def children() -> set[int]:
         return _children_by_search()
     try:
         text = b""
-        while piece := os.read(fd, _READ_BYTES):
+        while piece := os.read(fd, _PAGE_BYTES):
             text += piece
     finally:
         os.close(fd)
@@ -126,6 +126,6 @@ def _parent_of(folder: Path) -> int:
 
 
 def _prctl(option: int, value: object) -> None:
-    if _libc.prctl(option, value, 0, 0, 0) != 0:
+    if _call_prctl(option, value, 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"prctl({option}): {os.strerror(number)}")

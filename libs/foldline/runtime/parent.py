@@ -33,6 +33,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from foldline.runtime import child, failures, kernel
+from foldline.runtime.rehearsal import rehearse
 from foldline.runtime.seeds import SeedWatch
 from foldline.runtime.spares import Birth, Spares
 
@@ -85,6 +86,7 @@ def _prepare() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, most))
     # What the module registered at import is the parent's to end, not each attempt's; and it ends without.
     atexit._clear()  # noqa: SLF001
+    rehearse()
 
 
 class Parent:
@@ -140,11 +142,11 @@ class Parent:
 
     def _patience(self) -> int | None:
         """Milliseconds until an orphan or a spare is due."""
-        now = time.monotonic()
-        waits = [due - now for due in self._condemned.values()]
-        if (patience := self._spares.patience) is not None:
-            waits.append(patience)
-        return max(0, int(min(waits) * 1000) + 1) if waits else None
+        patience = self._spares.patience
+        if self._condemned:
+            next_due = max(0.0, min(self._condemned.values()) - time.monotonic())
+            patience = next_due if patience is None else min(patience, next_due)
+        return None if patience is None else int(patience * 1000) + 1
 
     def _take_request(self) -> None:
         try:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # of which `signal` is made; no enums
 import _socket  # of which `socket` is made
-import contextlib
 import os
 import signal
 import struct
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from foldline.runtime import forks
 
@@ -26,8 +24,7 @@ _RETRY_SECONDS = 1.0
 _PID = struct.Struct("i")
 
 
-@dataclass(frozen=True, slots=True)
-class Birth:
+class Birth(NamedTuple):
     """What a child is born with: its socket, its ends of the pipes, and where it tells that it was taken."""
 
     link: _socket.socket
@@ -47,7 +44,6 @@ class Spares:
     def __init__(self, begin: Callable[[Birth], NoReturn], blocked: tuple[signal.Signals, ...]) -> None:
         """`begin` is what a child does. Signals in `blocked` are for it to let through once it is settled."""
         self.ears, self._mouth = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self.ears, False)
         self._begin = begin
         self._blocked = tuple(map(int, blocked))
         self._pid = os.getpid()
@@ -57,9 +53,10 @@ class Spares:
     def fork(self) -> tuple[int, list[int]]:
         """A child, and the launcher's ends of its socket and pipes, to be closed here once they are sent."""
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-        (out, stdout), (err, stderr), (ear, notes) = (os.pipe2(os.O_CLOEXEC) for _ in range(3))
-        ears = [ours.detach(), out, err, ear]
-        mouths = (stdout, stderr, notes)
+        out, stdout = os.pipe2(os.O_CLOEXEC)
+        err, stderr = os.pipe2(os.O_CLOEXEC)
+        ear, notes = os.pipe2(os.O_CLOEXEC)
+        ears, mouths = [ours.detach(), out, err, ear], (stdout, stderr, notes)
         birth = Birth(link=theirs, mouths=mouths, taken=self._mouth, parent=self._pid)
         self._due = time.monotonic() + _RETRY_SECONDS
         # A signal for the child that comes before it is ready to die of it must wait.
@@ -93,14 +90,14 @@ class Spares:
         return None if self._due is None else max(0.0, self._due - time.monotonic())
 
     def take_notice(self) -> None:
-        """Of children that were given an attempt."""
-        with contextlib.suppress(BlockingIOError):
-            told = os.read(self.ears, _PID.size * 64)
-            taken = {pid for (pid,) in _PID.iter_unpack(told)}
-            # Those that are not among the idle have ended already.
-            seconds = PAUSE_SECONDS if taken <= self._idle else 0.0
-            self._idle -= taken
-            self._plan(seconds)
+        """Of children that were given an attempt. Only where `ears` can be read."""
+        seconds = PAUSE_SECONDS
+        for (pid,) in _PID.iter_unpack(os.read(self.ears, _PID.size * 64)):
+            if pid in self._idle:
+                self._idle.remove(pid)
+            else:
+                seconds = 0.0  # it has ended already
+        self._plan(seconds)
 
     def bury(self, pid: int) -> None:
         """It has ended. Where it was the spare, something kills them: no hurry."""

@@ -31,7 +31,7 @@ from foldline.runtime.codecs.port import Codec, LibraryMissing, NotStorable, Wri
 from foldline.runtime.failures import StepError, class_name
 from foldline.runtime.jobs import INLINE_LIMIT_BYTES, LISTS, Given, Product
 
-__all__ = ["NotStorable", "decode", "encode", "reads", "scalar", "type_name", "write"]
+__all__ = ["NotStorable", "decode", "encode", "reads", "scalar_fields", "type_name", "write"]
 
 _CODECS: tuple[Codec, ...] = (
     arrays.ArrayCodec(),
@@ -90,15 +90,13 @@ def encode(
         ) from error
 
 
-def scalar(value: object, declared: str) -> Product | None:
-    """What `encode` makes of the values that most steps return, where it is plain: many return nothing.
+def scalar_fields(value: object) -> dict[str, Any] | None:
+    """The fields of what `encode` makes of None, a bool or an int, declared "any"; None for all others.
 
-    It need not look at any other codec for that, of which a fresh process has touched none yet.
+    For that no codec need be looked at, of which a fresh process has touched none yet.
     """
     dumped = None if authored.has_any() else json_values.scalar(value)
-    if dumped is None or declared not in ("any", dumped[1]):
-        return None
-    return Product(type=dumped[1], encoding="json", text=dumped[0])
+    return dumped and {"type": dumped[1], "encoding": "json", "text": dumped[0], "file": None}
 
 
 def decode(name: str, given: Given, *, allow_pickle: bool, pickle_forbidden: bool = False) -> object:
