@@ -1,7 +1,7 @@
 """Before the first fork: once in the parent, what all its children will go through.
 
 A child pays for each page that it writes to, and Python writes where nothing seems to change: what it
-remembers of a type's attributes, how it specialises code that runs often. What is there no child has to write.
+remembers of a type's attributes, how it specialises code that runs often. What is there need not be written.
 """
 
 from __future__ import annotations
