@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import signal
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from foldline.runtime import verdicts
-from foldline.runtime.ears import Ears, drop
+from foldline.runtime.guards import Guard
 from foldline.runtime.jobs import Job, Outcome, Product, StepFailure
 from foldline.runtime.port import OnLines, OnStarted
 from foldline.runtime.processes import Ended, StepProcess
 from foldline.runtime.warm import WarmParent
-from foldline.runtime.watch import Watch, disk_exceeded
+from foldline.runtime.watch import disk_exceeded
 
 _LAST_LINES_SECONDS = 5.0
 """How long a pipe may stay open after its step and all that is known to come from it are dead."""
@@ -30,29 +30,33 @@ class Attempt:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self._since = time.monotonic()
+        self.since = time.monotonic()
         self._verdict: StepFailure | None = None
-        self._grace = job.grace_seconds
-        self._stopping = asyncio.Event()
-        self._forced = asyncio.Event()
-        self.others_heard = self._since
+        self.grace = job.grace_seconds
+        self._is_forced = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._guard: Guard | None = None
+        self.others_heard = self.since
         """When another rank of it last said something: they are silent together."""
         self.failed_at = 0.0
         """By the machine's clock; 0 while it has not failed by itself."""
 
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self._since
+        return time.monotonic() - self.since
 
     def stop(self, grace_seconds: float | None, *, forced: bool = False) -> None:
         if grace_seconds is not None:
-            self._grace = grace_seconds
-        self._condemn(verdicts.STOPPED, forced=forced)
+            self.grace = grace_seconds
+        self.condemn(verdicts.STOPPED, forced=forced)
 
     def lay_out(self) -> None:
         """Make the folder that the step's process works in. A shared attempt's process makes it itself."""
         if not self.job.is_shared:
-            self.job.folder.mkdir(parents=True, exist_ok=True)  # a container's is a mount
+            try:
+                os.mkdir(self.job.folder)  # noqa: PTH102 - quicker
+            except (FileExistsError, FileNotFoundError):
+                self.job.folder.mkdir(parents=True, exist_ok=True)  # a container's is a mount
 
     async def wait_until(
         self, ready: asyncio.Future[StepFailure | None], patience: float
@@ -60,12 +64,10 @@ class Attempt:
         """Wait for the parent: None when it can take this attempt, else why the attempt has failed."""
         if not ready.done():
             limit = self.job.run_seconds + patience if self.job.run_seconds else None
-            stopped = asyncio.ensure_future(self._stopping.wait())
-            either: set[asyncio.Future[Any]] = {ready, stopped}
-            try:
+            self._waiter = asyncio.get_running_loop().create_future()
+            if not self.is_condemned:
+                either: set[asyncio.Future[Any]] = {ready, self._waiter}
                 await asyncio.wait(either, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                stopped.cancel()
         if self._verdict is not None:
             return self._verdict
         if ready.done():
@@ -76,7 +78,7 @@ class Attempt:
         self, parent: WarmParent, on_lines: OnLines, on_started: OnStarted | None, cores: list[int]
     ) -> Outcome:
         """In a process of `parent`; in another one where that was killed before the attempt had begun."""
-        self._since = time.monotonic()
+        self.since = time.monotonic()
         order = self._order(cores, parent.turns)
         outcome: Outcome | None = None
         for _ in range(_MOST_PROCESSES):
@@ -106,7 +108,7 @@ class Attempt:
             "outputs": job.outputs,
             "allow_pickle": job.allow_pickle,
             "pickle_forbidden": job.pickle_forbidden,
-            "facts": dataclasses.asdict(job.facts),
+            "facts": job.facts.fields(),
             "checkpoint": None if job.checkpoint is None else job.checkpoint.fields(),
             "limits": {
                 "cpu": job.limits.cpu,
@@ -125,42 +127,35 @@ class Attempt:
         on_started: OnStarted | None,
     ) -> Outcome | None:
         """None where the process never heard of the attempt. Leaving before its end kills it."""
-        drop(process.pipes)
-        ears = Ears(process.pipes, on_lines)
-        listening = asyncio.create_task(ears.listen(), name="ears")
-        guard = asyncio.create_task(self._guard(parent, process, ears), name="guard")
+        ears = process.ears
         goes_on = False
+        guard = self._guard = Guard(self, parent, process)
+        if self.is_condemned:
+            guard.wake(forced=self._is_forced)
         try:
-            if not process.send(order):
-                await self._until_ended(process, listening)
+            if not process.begin(order, on_lines):
+                await _until_ended(process)
                 return None
             if on_started is not None:
                 on_started()
             if self.job.is_shared:
-                await _first(listening, process.answered, process.ended)
-                goes_on = process.goes_on and not self._stopping.is_set()
-            if goes_on:
-                ears.finish()
-                await listening
-            else:
-                await self._until_ended(process, listening)
+                await process.until_answered()
+                if process.goes_on:
+                    await ears.finish()
+                    goes_on = not self.is_condemned
+            if not goes_on:
+                await _until_ended(process)
             if process.is_untouched and self._verdict is None:
                 return None
             return await self._judge(process, parent)
         finally:
-            guard.cancel()
-            listening.cancel()
-            await asyncio.wait({listening, guard})
-            if goes_on and listening.done() and not listening.cancelled() and listening.exception() is None:
+            self._guard = None
+            await guard.leave()
+            await ears.rest()
+            if goes_on and not self.is_condemned:
                 parent.give_back(process)
             else:
                 await self._see_off(process, parent)
-
-    async def _until_ended(self, process: StepProcess, listening: asyncio.Task[None]) -> None:
-        await _first(listening, process.ended)
-        await asyncio.wait({listening}, timeout=_LAST_LINES_SECONDS)
-        if listening.done():
-            listening.result()
 
     async def _see_off(self, process: StepProcess, parent: WarmParent) -> None:
         if not process.has_ended:
@@ -168,55 +163,20 @@ class Attempt:
             await asyncio.wait({process.ended}, timeout=_LAST_LINES_SECONDS)
         process.close()
 
-    async def _guard(self, parent: WarmParent, process: StepProcess, ears: Ears) -> None:
-        """Wait for a reason to end the process early; then ask, then insist."""
-        shared = self.job.is_shared
-        folder = parent.turns / str(process.pid) if shared else self.job.folder
-        watch = Watch(process.pid, folder, self.job.limits)
-        due = time.monotonic() + watch.seconds
-        while not self._stopping.is_set():
-            verdict, patience = self._limit(ears)
-            if verdict is not None and patience <= 0:
-                self._condemn(verdict)
-                break
-            left = due - time.monotonic()
-            if left <= 0:
-                due = time.monotonic() + watch.seconds
-                if (broken := await watch.look()) is not None:
-                    self._condemn(broken, forced=True)
-                    break
-                parent.note_memory()
-                continue
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left if verdict is None else min(left, patience)):
-                    await self._stopping.wait()
-        if not self._forced.is_set():
-            await parent.signal(process, signal.SIGTERM)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._grace):
-                    await self._forced.wait()
-        await parent.signal(process, signal.SIGKILL)
+    @property
+    def is_condemned(self) -> bool:
+        return self._verdict is not None
 
-    def _limit(self, ears: Ears) -> tuple[StepFailure | None, float]:
-        """Which limit of time is reached next, and in how many seconds; None when there is none."""
-        now = time.monotonic()
-        limits: list[tuple[float, StepFailure]] = []
-        if self.job.run_seconds:
-            failure = verdicts.timed_out(self.job, "it was still running")
-            limits.append((self._since + self.job.run_seconds - now, failure))
-        if self.job.silence_seconds:
-            failure = verdicts.silent(self.job)
-            limits.append((max(ears.heard, self.others_heard) + self.job.silence_seconds - now, failure))
-        seconds, verdict = min(limits, key=lambda limit: limit[0], default=(0.0, None))
-        return verdict, seconds
-
-    def _condemn(self, verdict: StepFailure, *, forced: bool = False) -> None:
+    def condemn(self, verdict: StepFailure, *, forced: bool = False) -> None:
+        """The first reason counts; `forced` ends it at once, also while an earlier grace is running."""
         self._verdict = self._verdict or verdict
         if self._verdict.kind != "stopped":
             self.failed_at = self.failed_at or time.monotonic()
-        self._stopping.set()
-        if forced:
-            self._forced.set()
+        self._is_forced = self._is_forced or forced
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        if self._guard is not None:
+            self._guard.wake(forced=self._is_forced)
 
     async def _judge(self, process: StepProcess, parent: WarmParent) -> Outcome:
         result = process.result()
@@ -261,12 +221,6 @@ class Attempt:
         return verdicts.ended_by_itself(ended.status)
 
 
-async def _first(listening: asyncio.Task[None], *futures: asyncio.Future[Any]) -> None:
-    """Until one of `futures` is done. An error of the listener ends it, the end of its pipes does not."""
-    if any(future.done() for future in futures):
-        return
-    await asyncio.wait({listening, *futures}, return_when=asyncio.FIRST_COMPLETED)
-    if listening.done():
-        listening.result()
-        if not any(future.done() for future in futures):
-            await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+async def _until_ended(process: StepProcess) -> None:
+    await process.until_ended()
+    await process.ears.end(_LAST_LINES_SECONDS)

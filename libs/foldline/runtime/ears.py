@@ -1,18 +1,25 @@
-"""Listens to all pipes of one attempt, one batch of lines at a time: a writer has to wait for us."""
+"""Listens to all pipes of one process, one batch of lines at a time: a writer has to wait for us.
+
+There is a task only while there are lines to hand on: most attempts say nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import select
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from foldline.runtime.jobs import Line
 from foldline.runtime.pipes import Splitter
+from foldline.runtime.port import OnLines
 
 STREAMS = ("stdout", "stderr", "note")
 
 _READ_BYTES = 64 * 1024
+_MOST_ROUNDS = 100
+"""Of reading without a pause: somebody may write for ever."""
 
 
 class Ear:
@@ -37,17 +44,24 @@ class Ear:
 
 
 class Ears:
-    """For one attempt, one task: `listen`. The descriptors stay the caller's."""
+    """For one attempt after the other. The descriptors stay the caller's."""
 
-    def __init__(self, fds: Sequence[int], sink: Callable[[Sequence[Line]], Awaitable[None]]) -> None:
-        """`fds` are the reading ends for STREAMS; they do not block."""
-        self._sink = sink
-        self._open = [Ear(stream, fd) for stream, fd in zip(STREAMS, fds, strict=True)]
+    def __init__(self, fds: Sequence[int], on_error: Callable[[], None]) -> None:
+        """`fds` are the reading ends for STREAMS; they do not block. `on_error` is called when the listener
+        has raised what is in `error` then."""
+        self.error: BaseException | None = None
+        self._on_error = on_error
+        self._open = {fd: Ear(stream, fd) for stream, fd in zip(STREAMS, fds, strict=True)}
+        self._ready = select.poll()
+        for fd in fds:
+            self._ready.register(fd, select.POLLIN)
+        self._sink: OnLines | None = None
         self._readable: list[Ear] = []
-        self._woken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._closed: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._heard = time.monotonic()
-        self._is_last = False
+        self._is_listening = False
         self._is_busy = False
 
     @property
@@ -55,57 +69,116 @@ class Ears:
         """When something last came. While its lines wait for us the step cannot be heard."""
         return time.monotonic() if self._is_busy else self._heard
 
-    async def listen(self) -> None:
-        """Give all lines to the sink, until all pipes have ended, or after `finish` are empty."""
-        for ear in self._open:
-            self._loop.add_reader(ear.fd, self._wake, ear)
-        try:
-            while self._open:
-                for ear in list(self._readable):
-                    await self._read(ear)
-                if not self._readable and self._open:
-                    self._woken.clear()
-                    await self._woken.wait()
-        finally:
-            for ear in self._open:
-                self._loop.remove_reader(ear.fd)
+    def begin(self, sink: OnLines) -> None:
+        """Give all lines to the sink from now on. What is in the pipes already is nobody's and dropped."""
+        for fd, _ in self._ready.poll(0):
+            self._drop(self._open[fd])
+        self._sink = sink
+        self._heard = time.monotonic()
+        if not self._is_listening:
+            self._listen(True)
 
-    def finish(self) -> None:
-        """The writer says that it has written everything."""
-        self._is_last = True
-        for ear in self._open:
-            if ear not in self._readable:
-                self._wake(ear)
+    async def finish(self) -> None:
+        """The writer says that it has written everything: until all is taken. Raises the sink's errors."""
+        await self._take_all()
+        for ear in self._open.values():
+            if lines := ear.rest():
+                await self._tell(lines)
+        self._sink = None
+
+    async def end(self, patience: float) -> None:
+        """The writer has ended: until all pipes have, too, or for so many seconds where others have them."""
+        await self._take_all()
+        if not self._open:
+            return
+        self._closed = self._loop.create_future()
+        await asyncio.wait({self._closed}, timeout=patience)
+        self._heed()
+
+    async def rest(self) -> None:
+        """Nothing more is given to the sink once this has returned."""
+        self._sink = None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    def close(self) -> None:
+        """Nobody listens any longer."""
+        if self._is_listening:
+            self._listen(False)
+        self._open.clear()
 
     def _wake(self, ear: Ear) -> None:
+        if self._sink is None:
+            self._drop(ear)
+            return
         self._loop.remove_reader(ear.fd)
         self._readable.append(ear)
-        self._woken.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._hand_on(), name="ears")
+
+    async def _hand_on(self) -> None:
+        try:
+            while self._readable:
+                for ear in list(self._readable):
+                    await self._read(ear)
+        except BaseException as error:  # noqa: BLE001 - it is raised to whoever runs the attempt
+            self.error = error
+            self._on_error()
+        finally:
+            self._task = None
+            if self._closed is not None and not self._closed.done() and (self.error or not self._open):
+                self._closed.set_result(None)
 
     async def _read(self, ear: Ear) -> None:
         try:
             lines = ear.hear()
         except BlockingIOError:
             self._readable.remove(ear)
-            if self._is_last:
-                await self._close(ear)
-            else:
-                self._loop.add_reader(ear.fd, self._wake, ear)
+            self._loop.add_reader(ear.fd, self._wake, ear)
             return
         if lines is None:
             self._readable.remove(ear)
-            await self._close(ear)
+        await self._take(ear, lines)
+
+    async def _take_all(self) -> None:
+        """What is in the pipes now."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+        self._heed()
+        found = self._ready.poll(0)
+        if not found:
             return
+        self._listen(False)  # while we wait for the sink no other task may begin to read
+        for _ in range(_MOST_ROUNDS):
+            for fd, _ in found:
+                ear = self._open[fd]
+                await self._take(ear, ear.hear())
+            found = self._ready.poll(0)
+            if not found:
+                break
+        self._listen(True)
+
+    def _listen(self, is_listening: bool) -> None:
+        self._is_listening = is_listening
+        for fd, ear in self._open.items():
+            if is_listening:
+                self._loop.add_reader(fd, self._wake, ear)
+            else:
+                self._loop.remove_reader(fd)
+
+    async def _take(self, ear: Ear, lines: list[Line] | None) -> None:
+        """What was read; None where the pipe has ended."""
+        if lines is None:
+            self._forget(ear)
+            lines = ear.rest()
         self._heard = time.monotonic()
         if lines:
             await self._tell(lines)
 
-    async def _close(self, ear: Ear) -> None:
-        self._open.remove(ear)
-        if lines := ear.rest():
-            await self._tell(lines)
-
     async def _tell(self, lines: list[Line]) -> None:
+        if self._sink is None:
+            return
         self._is_busy = True
         try:
             await self._sink(lines)
@@ -113,12 +186,22 @@ class Ears:
             self._is_busy = False
             self._heard = time.monotonic()
 
+    def _heed(self) -> None:
+        if self.error is not None:
+            raise self.error
 
-def drop(fds: Sequence[int]) -> None:
-    """Throw away what is in the pipes now: nobody's words."""
-    for fd in fds:
+    def _drop(self, ear: Ear) -> None:
+        """Nobody's words."""
         try:
-            while os.read(fd, _READ_BYTES):
-                pass
+            while data := os.read(ear.fd, _READ_BYTES):
+                if len(data) < _READ_BYTES:
+                    return
         except BlockingIOError:
-            pass
+            return
+        self._forget(ear)
+
+    def _forget(self, ear: Ear) -> None:
+        """Its pipe has ended."""
+        self._loop.remove_reader(ear.fd)
+        self._ready.unregister(ear.fd)
+        del self._open[ear.fd]

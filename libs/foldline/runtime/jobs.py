@@ -66,6 +66,16 @@ class Facts:
     workspace: str = ""
     workflow: str = ""
 
+    def fields(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {
+            "run_id": self.run_id,
+            "step": self.step,
+            "attempt": self.attempt,
+            "workspace": self.workspace,
+            "workflow": self.workflow,
+        }
+
     @property
     def checkpoint(self) -> Any:
         """What the newest earlier attempt of the step left; None where none did."""

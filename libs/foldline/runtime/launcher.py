@@ -14,7 +14,6 @@ did wrong is in `outcome.failure`, never an exception here.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 import time
 from collections.abc import Mapping
@@ -182,9 +181,8 @@ class Launcher:
 
 async def _hand_over(parent: WarmParent, on_lines: OnLines) -> None:
     """What the module printed while it was imported belongs to the log of the first attempt."""
-    with contextlib.suppress(IndexError):
-        while True:
-            await on_lines([parent.import_lines.popleft()])
+    while parent.import_lines:
+        await on_lines([parent.import_lines.popleft()])
 
 
 def _last_words(outcome: Outcome) -> list[Line]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from foldline.runtime import sheets
+from foldline.runtime.ears import Ears
+from foldline.runtime.port import OnLines
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +31,21 @@ class StepProcess:
         self.pid = pid
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[Ended] = self._loop.create_future()
-        self.answered: asyncio.Future[None] = self._loop.create_future()
-        """Resolved when a process that goes on afterwards has sent its result."""
-        self.pipes = tuple(fds[1:])
-        for fd in self.pipes:
+        self._pipes = tuple(fds[1:])
+        for fd in self._pipes:
             os.set_blocking(fd, False)
-        self._link = socket.socket(fileno=fds[0])
+        self.ears = Ears(self._pipes, self._tell)
+        self._link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fds[0])
         self._link.setblocking(False)
         self.reads: tuple[str, ...] = ()
         """Digests that its attempt has read, also if it should not come to its end."""
         self._result: dict[str, Any] = {}
+        self._has_answered = False
         self._has_begun = False
         self.is_shared = False
+        self._is_read = False
         self._is_closed = False
+        self._news: asyncio.Future[None] | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -50,20 +54,32 @@ class StepProcess:
     @property
     def goes_on(self) -> bool:
         """It has sent a result and can take another attempt."""
-        return self.answered.done() and self._result.get("left") == [] and not self.has_ended
+        return self._is_read and self._result.get("left") == [] and not self.has_ended
 
-    def send(self, order: dict[str, Any]) -> bool:
+    def begin(self, order: dict[str, Any], on_lines: OnLines) -> bool:
         """Hand over an attempt. False when the process is gone."""
-        self._result, self.reads = {}, ()
-        self.answered = self._loop.create_future()
+        self._result, self.reads, self._has_answered = {}, (), False
         self.is_shared = order["is_shared"]
-        if self.is_shared:
+        self.ears.begin(on_lines)
+        if self.is_shared and not self._is_read:
+            self._is_read = True
             self._loop.add_reader(self._link, self._on_readable)
         try:
             sheets.send(self._link, order)
         except OSError:
             return False
         return True
+
+    async def until_answered(self) -> None:
+        """Until a process that goes on afterwards has sent its result, or has ended. Raises what the
+        listener has raised."""
+        while not self._has_answered and not self.has_ended:
+            await self._next()
+
+    async def until_ended(self) -> None:
+        """Raises what the listener has raised."""
+        while not self.has_ended:
+            await self._next()
 
     def result(self) -> dict[str, Any]:
         """What it sent; nothing where it did not come to the end of the attempt."""
@@ -81,21 +97,40 @@ class StepProcess:
     def end(self, how: Ended) -> None:
         if not self.ended.done():
             self.ended.set_result(how)
+            self._tell()
 
     def close(self) -> None:
         """Only when nobody reads."""
         if not self._is_closed:
             self._is_closed = True
-            self._loop.remove_reader(self._link)
+            self._ignore()
+            self.ears.close()
             self._link.close()
-            for fd in self.pipes:
+            for fd in self._pipes:
                 os.close(fd)
+
+    async def _next(self) -> None:
+        """Until something has happened."""
+        if self.ears.error is not None:
+            raise self.ears.error
+        self._news = self._loop.create_future()
+        await self._news
+        if self.ears.error is not None:
+            raise self.ears.error
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
 
     def _on_readable(self) -> None:
         if self._receive():
+            self._has_answered = True
+            self._tell()
+
+    def _ignore(self) -> None:
+        if self._is_read:
+            self._is_read = False
             self._loop.remove_reader(self._link)
-            if not self.answered.done():
-                self.answered.set_result(None)
 
     def _receive(self) -> bool:
         """Was there anything? The end counts as something."""
@@ -111,6 +146,8 @@ class StepProcess:
         except BlockingIOError:
             return False
         except OSError:
-            return True
-        self._result = said
+            said = {}
+        if not said:
+            self._ignore()  # the other end is closed
+        self._result = self._result or said
         return True

@@ -25,7 +25,7 @@ class Watch:
     """Of one attempt, by the id of its process. Whatever that has started is below it, in a session of its
     own or not, because it is a subreaper."""
 
-    def __init__(self, pid: int, folder: Path, limits: Limits) -> None:
+    def __init__(self, pid: int, folder: str, limits: Limits) -> None:
         """`folder` is the one that it works in."""
         self._pid = pid
         self._folder = folder
@@ -54,7 +54,7 @@ class Watch:
 
 
 async def disk_exceeded(
-    folder: Path, limit: int, outputs: Iterable[Product] = (), already: int = 0
+    folder: Path | str, limit: int, outputs: Iterable[Product] = (), already: int = 0
 ) -> StepFailure | None:
     """Outputs that are files are in the folder; those that are text count, too."""
     taken = already + await asyncio.to_thread(bounds.bytes_in, folder)

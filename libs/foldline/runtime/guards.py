@@ -1,0 +1,111 @@
+"""Ends an attempt's process early where there is a reason for it: asks, then insists.
+
+Most attempts end before there is anything to guard: until then it is one timer of the loop, and no task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from contextlib import suppress
+from typing import Protocol
+
+from foldline.runtime import verdicts
+from foldline.runtime.jobs import Job, StepFailure
+from foldline.runtime.processes import StepProcess
+from foldline.runtime.warm import WarmParent
+from foldline.runtime.watch import Watch
+
+
+class Guarded(Protocol):
+    """The attempt, as far as its guard has to know it."""
+
+    job: Job
+    since: float
+    """When it began to run."""
+    others_heard: float
+    grace: float
+
+    def condemn(self, verdict: StepFailure, *, forced: bool = False) -> None:
+        """Say why it has to end."""
+
+
+class Guard:
+    """Of one attempt in one process. `wake` it when the attempt is condemned."""
+
+    def __init__(self, attempt: Guarded, parent: WarmParent, process: StepProcess) -> None:
+        self._attempt = attempt
+        self._parent = parent
+        self._process = process
+        self._condemned = asyncio.Event()
+        self._forced = asyncio.Event()
+        job = attempt.job
+        folder = f"{parent.turns}/{process.pid}" if job.is_shared else str(job.folder)
+        self._watch = Watch(process.pid, folder, job.limits)
+        self._due = time.monotonic() + self._watch.seconds
+        verdict, patience = self._limit()
+        first = self._watch.seconds if verdict is None else min(self._watch.seconds, max(0.0, patience))
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(first, self._begin)
+
+    def wake(self, *, forced: bool) -> None:
+        """The attempt is condemned: to end at once where it is forced, else within its grace."""
+        self._condemned.set()
+        if forced:
+            self._forced.set()
+        self._begin()
+
+    async def leave(self) -> None:
+        """There is nothing to guard any more."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    def _begin(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._guard(), name="guard")
+
+    async def _guard(self) -> None:
+        await self._until_condemned()
+        if not self._forced.is_set():
+            await self._parent.signal(self._process, signal.SIGTERM)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._attempt.grace):
+                    await self._forced.wait()
+        await self._parent.signal(self._process, signal.SIGKILL)
+
+    async def _until_condemned(self) -> None:
+        while not self._condemned.is_set():
+            verdict, patience = self._limit()
+            if verdict is not None and patience <= 0:
+                self._attempt.condemn(verdict)
+                return
+            left = self._due - time.monotonic()
+            if left <= 0:
+                self._due = time.monotonic() + self._watch.seconds
+                if (broken := await self._watch.look()) is not None:
+                    self._attempt.condemn(broken, forced=True)
+                    return
+                self._parent.note_memory()
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left if verdict is None else min(left, patience)):
+                    await self._condemned.wait()
+
+    def _limit(self) -> tuple[StepFailure | None, float]:
+        """Which limit of time is reached next, and in how many seconds; None when there is none."""
+        attempt, job = self._attempt, self._attempt.job
+        if not (job.run_seconds or job.silence_seconds):
+            return None, 0.0
+        now = time.monotonic()
+        limits: list[tuple[float, StepFailure]] = []
+        if job.run_seconds:
+            failure = verdicts.timed_out(job, "it was still running")
+            limits.append((attempt.since + job.run_seconds - now, failure))
+        if job.silence_seconds:
+            heard = max(self._process.ears.heard, attempt.others_heard)
+            limits.append((heard + job.silence_seconds - now, verdicts.silent(job)))
+        seconds, verdict = min(limits, key=lambda limit: limit[0])
+        return verdict, seconds
