@@ -48,8 +48,16 @@ def flush_native() -> None:
 
 def forget_peak() -> None:
     """The peak of this process's memory counts from now on. Nothing where the kernel has no such thing."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+    try:
+        fd = os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        os.write(fd, b"5")
+    except OSError:
+        return
+    finally:
+        os.close(fd)
 
 
 def children() -> set[int]:

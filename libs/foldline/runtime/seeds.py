@@ -7,6 +7,7 @@ own; everywhere else it gets fresh randomness.
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from types import TracebackType
 from typing import Any
 
 _hidden: Any = random._inst  # noqa: SLF001 - the generator behind the functions
-_seed_natively: Callable[[], None] = super(random.Random, _hidden).seed
+_seed_natively: Callable[[int], None] = super(random.Random, _hidden).seed
+_SEED_BYTES = 32
 
 
 class SeedWatch:
@@ -72,6 +74,6 @@ class SeedWatch:
 
 
 def _reseed() -> None:
-    """What random.seed() comes to."""
-    _seed_natively()
+    """What random.seed() comes to, which would ask for 2500 bytes of entropy."""
+    _seed_natively(int.from_bytes(os.urandom(_SEED_BYTES), "little"))
     _hidden.gauss_next = None
