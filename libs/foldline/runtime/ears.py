@@ -111,14 +111,17 @@ class Ears:
     def _wake(self, ear: Ear) -> None:
         if self._sink is None:
             self._drop(ear)
-            return
-        self._loop.remove_reader(ear.fd)
-        self._readable.append(ear)
-        if self._task is None:
-            self._task = asyncio.create_task(self._hand_on(), name="ears")
+        elif self._task is not None:
+            self._loop.remove_reader(ear.fd)
+            self._readable.append(ear)
+        elif lines := self._hear(ear):
+            self._task = asyncio.create_task(self._hand_on(lines), name="ears")
+        elif not self._open:
+            self._tell_end()
 
-    async def _hand_on(self) -> None:
+    async def _hand_on(self, lines: list[Line]) -> None:
         try:
+            await self._tell(lines)
             while self._readable:
                 for ear in list(self._readable):
                     await self._read(ear)
@@ -127,37 +130,41 @@ class Ears:
             self._on_error()
         finally:
             self._task = None
-            if self._closed is not None and not self._closed.done() and (self.error or not self._open):
-                self._closed.set_result(None)
+            if self.error is not None or not self._open:
+                self._tell_end()
+
+    def _tell_end(self) -> None:
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
 
     async def _read(self, ear: Ear) -> None:
-        try:
-            lines = ear.hear()
-        except BlockingIOError:
+        lines = self._hear(ear)
+        is_open = ear.fd in self._open
+        if not (lines and is_open):
             self._readable.remove(ear)
-            self._loop.add_reader(ear.fd, self._wake, ear)
-            return
-        if lines is None:
-            self._readable.remove(ear)
-        await self._take(ear, lines)
+            if is_open and self._is_listening:
+                self._loop.add_reader(ear.fd, self._wake, ear)
+        if lines:
+            await self._tell(lines)
 
     async def _take_all(self) -> None:
-        """What is in the pipes now."""
+        """What is in the pipes now. While this waits for the sink, no task may begin to read."""
         if self._task is not None:
+            self._listen(False)
             await asyncio.wait({self._task})
         self._heed()
         found = self._ready.poll(0)
-        if not found:
-            return
-        self._listen(False)  # while we wait for the sink no other task may begin to read
-        for _ in range(_MOST_ROUNDS):
+        if found and self._is_listening:
+            self._listen(False)
+        for _ in range(_MOST_ROUNDS if found else 0):
             for fd, _ in found:
-                ear = self._open[fd]
-                await self._take(ear, ear.hear())
+                if lines := self._hear(self._open[fd]):
+                    await self._tell(lines)
             found = self._ready.poll(0)
             if not found:
                 break
-        self._listen(True)
+        if not self._is_listening:
+            self._listen(True)
 
     def _listen(self, is_listening: bool) -> None:
         self._is_listening = is_listening
@@ -167,14 +174,17 @@ class Ears:
             else:
                 self._loop.remove_reader(fd)
 
-    async def _take(self, ear: Ear, lines: list[Line] | None) -> None:
-        """What was read; None where the pipe has ended."""
+    def _hear(self, ear: Ear) -> list[Line]:
+        """The lines that are complete now, if any; the last one where the pipe has ended."""
+        try:
+            lines = ear.hear()
+        except BlockingIOError:
+            return []
+        self._heard = time.monotonic()
         if lines is None:
             self._forget(ear)
-            lines = ear.rest()
-        self._heard = time.monotonic()
-        if lines:
-            await self._tell(lines)
+            return ear.rest()
+        return lines
 
     async def _tell(self, lines: list[Line]) -> None:
         if self._sink is None:

@@ -45,7 +45,7 @@ IMPORT_SECONDS = 60.0
 PROGRAMS = "foldline.runtime.programs"
 """What the warm parent of programs imports instead of an author's module; services do not, it has codecs."""
 
-_Place = tuple[Path, Path, str]
+_Place = tuple[str, str, str]
 
 
 class Launcher:
@@ -116,10 +116,10 @@ class Launcher:
     async def _run(self, attempt: Attempt, on_lines: OnLines, on_started: OnStarted | None) -> Outcome:
         job = attempt.job
         attempt.lay_out()
-        place = (job.python, job.bundle, job.module)
+        place = (str(job.python), str(job.bundle), job.module)
         if job.program is not None:
             # Programs need nothing of their release in the warm parent: those of an environment share one.
-            place = (job.python, self._folder / LIBRARY, PROGRAMS)
+            place = (str(job.python), str(self._folder / LIBRARY), PROGRAMS)
         parent = self._parent(place)
         parent.waiting += 1
         try:
@@ -152,7 +152,7 @@ class Launcher:
         parent = self._parents.pop(place, None)
         if parent is None:
             python, bundle, module = place
-            parent = WarmParent(python, bundle, module, self._folder, self._environ)
+            parent = WarmParent(Path(python), Path(bundle), module, self._folder, self._environ)
         self._parents[place] = parent  # the newest is the last
         return parent
 

@@ -210,8 +210,8 @@ class WarmParent:
             if not data:
                 self._hang_up()
                 return
-            # What was written before this message was sent comes before it.
-            self._read_output()
+            if not self.ready.done():
+                self._read_output()  # what was written before this message was sent comes before it
             self._take(json.loads(data), fds)
 
     def _take(self, message: dict[str, Any], fds: list[int]) -> None:
