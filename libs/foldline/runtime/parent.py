@@ -75,10 +75,12 @@ def main() -> NoReturn:
 def _prepare() -> None:
     """Put right once, for all children, what the module may have left behind."""
     null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
+    if null != 0:
+        os.dup2(null, 0)
+        os.close(null)
+    os.set_inheritable(0, True)
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError):  # the module may have put something else there
+        with contextlib.suppress(Exception):  # the module may have put anything there, or closed it
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
     faulthandler.enable(file=2)
     # A core of a process with a gigabyte of data would take longer than the attempt did.
