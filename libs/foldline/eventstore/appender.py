@@ -68,9 +68,9 @@ class _Append(msgspec.Struct, frozen=True, eq=False):
 
 
 class Appender:
-    """Queues appends and writes them; `run` must be running."""
+    """Queues appends and writes them; `run` must be running. `on_commit` is told which types were written."""
 
-    def __init__(self, pool: Pool, on_commit: Callable[[], None]) -> None:
+    def __init__(self, pool: Pool, on_commit: Callable[[frozenset[str]], None]) -> None:
         self._pool = pool
         self._on_commit = on_commit
         self._queue: deque[_Append] = deque()
@@ -152,13 +152,13 @@ class Appender:
             _batches.observe(len(batch))
             for append in batch:
                 append.succeed()
-            self._on_commit()
+            self._on_commit(frozenset(event.type for append in batch for event in append.events))
         elif len(batch) > 1:
             for append in batch:
                 await self._settle([append], in_doubt)
         elif in_doubt and await self._stands_already(batch[0]):
             batch[0].succeed()
-            self._on_commit()
+            self._on_commit(frozenset(event.type for event in batch[0].events))
         else:
             batch[0].fail(refusal)
 

@@ -15,7 +15,7 @@ import structlog
 from foldline.chassis import background
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.eventstore.appender import Appender
-from foldline.eventstore.bell import Bell
+from foldline.eventstore.bell import Bell, notice
 from foldline.eventstore.port import Head, NewEvent, Position, Recorded, Snapshot
 from foldline.pg import sql
 from foldline.pg.connect import Pool
@@ -30,6 +30,8 @@ _LOAD_SNAPSHOT = sql.load(_PACKAGE, "load_snapshot")
 _AGE = sql.load(_PACKAGE, "age")
 
 POLL_SECONDS = 1.0
+NOTIFY_SECONDS = 0.02
+"""Between two notifications of commits. No step waits for one: schedulers and executors use the bus."""
 _SHORTEST_POLL_SECONDS = 0.002
 _LAST_NUMBER = 2**63 - 1
 
@@ -50,15 +52,17 @@ class PostgresEventStore:
     def __init__(self, pool: Pool, dsn: str) -> None:
         self._pool = pool
         self._bell = Bell(dsn)
-        self._committed = asyncio.Event()
+        self._committed: set[str] = set()  # types of events that other processes have not heard of
+        self._to_be_told = asyncio.Event()
         self._appender = Appender(pool, self._announce)
         self._stack = AsyncExitStack()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._is_listening = False
 
     async def __aenter__(self) -> Self:
         await self._refuse_foreign_events()
-        tasks = await self._stack.enter_async_context(background.tasks())
+        self._tasks = tasks = await self._stack.enter_async_context(background.tasks())
         tasks.create_task(self._appender.run(), name="ledger-append")
-        tasks.create_task(self._bell.listen(), name="ledger-listen")
         tasks.create_task(self._notify(), name="ledger-notify")
         return self
 
@@ -68,6 +72,7 @@ class PostgresEventStore:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._tasks = None
         await self._stack.__aexit__(kind, error, traceback)
 
     async def append(self, stream: str, expected: Head, events: Sequence[NewEvent]) -> Head:
@@ -92,12 +97,14 @@ class PostgresEventStore:
         limit: int = 500,
         gather_seconds: float = 0.0,
     ) -> AsyncIterator[list[Recorded]]:
+        wanted = None if types is None else frozenset(types)
+        self._listen()
         position = after
         pause = _SHORTEST_POLL_SECONDS
         while True:
             rings = self._bell.rings
             try:
-                page = await self._page(position, limit, types)
+                page = await self._page(position, limit, wanted)
             except FoldlineError as error:
                 if error.kind is not Kind.UNAVAILABLE:
                     raise
@@ -118,7 +125,7 @@ class PostgresEventStore:
                 pause = min(pause * 2, 0.1)
             else:
                 pause = _SHORTEST_POLL_SECONDS
-                await self._bell.wait(rings, POLL_SECONDS)
+                await self._bell.wait(rings, POLL_SECONDS, wanted)
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         head = snapshot.head
@@ -147,21 +154,34 @@ class PostgresEventStore:
         looked_at = Position(min(rows[0]["horizon"] - 1, rows[0]["last"] or 0), _LAST_NUMBER)
         return _Page(events, max(after, looked_at), held=rows[0]["held"])
 
-    def _announce(self) -> None:
-        self._bell.ring()
-        self._committed.set()
+    def _listen(self) -> None:
+        """From the first follower on: each one who listens costs Postgres something at every notification."""
+        if not self._is_listening and self._tasks is not None:
+            self._is_listening = True
+            self._tasks.create_task(self._bell.listen(), name="ledger-listen")
+
+    def _announce(self, types: frozenset[str]) -> None:
+        self._bell.ring(types)
+        self._committed |= types
+        self._to_be_told.set()
 
     async def _notify(self) -> None:
-        """Tell other processes of commits; commits that happen meanwhile share the next notification."""
+        """Tell other processes of commits: of the first at once, of those that come meanwhile together.
+
+        A notification wakes a backend and a process for each one who listens, so a busy ledger does not send
+        one per commit.
+        """
         while True:
-            await self._committed.wait()
-            self._committed.clear()
+            await self._to_be_told.wait()
+            self._to_be_told.clear()
+            committed, self._committed = self._committed, set()
             try:
                 with _translated():
-                    await self._pool.execute(_NOTIFY)
+                    await self._pool.execute(_NOTIFY, notice(committed))
             except FoldlineError as error:
                 # They poll; nothing is lost but a second.
                 log.warning("ledger_notify_failed", error=error.message)
+            await asyncio.sleep(NOTIFY_SECONDS)
 
     async def _refuse_foreign_events(self) -> None:
         with _translated():

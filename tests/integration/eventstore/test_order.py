@@ -156,19 +156,20 @@ async def test_of_many_unruly_writers_followers_miss_nothing_and_see_nothing_twi
     assert positions == sorted(positions)
 
 
+@pytest.mark.parametrize("types", [None, ["Wanted"]])
 async def test_a_commit_of_another_process_wakes_the_follower(
-    store: PostgresEventStore, database: str, monkeypatch: pytest.MonkeyPatch
+    store: PostgresEventStore, database: str, monkeypatch: pytest.MonkeyPatch, types: list[str] | None
 ) -> None:
     monkeypatch.setattr(postgres, "POLL_SECONDS", 60.0)  # longer than the test: only NOTIFY can wake it
 
     async with (
         connect.pool(database, role="foldline_scheduler", name="other") as pool,
         PostgresEventStore(pool, database) as other,
-        Follower(store) as follower,
+        Follower(store, types=types) as follower,
     ):
         head, stream = NO_STREAM, a_stream()
         for count in range(1, 6):
-            head = await other.append(stream, head, [an_event()])
+            head = await other.append(stream, head, [an_event("Wanted")])
             await until(lambda count=count: len(follower.seen) == count)  # type: ignore[misc]
 
 
