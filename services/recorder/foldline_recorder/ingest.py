@@ -15,7 +15,7 @@ from foldline.wire.upcast import UPCASTERS
 from foldline_recorder import checkpoints, metrics
 from foldline_recorder.broadcast import Broadcast
 from foldline_recorder.checkpoints import Checkpoints
-from foldline_recorder.patience import GATHER_SECONDS, until_available
+from foldline_recorder.patience import until_available
 from foldline_recorder.projections.runs import Runs
 from foldline_recorder.records import Record, Records, UnreadableRecord
 
@@ -26,6 +26,10 @@ TYPES = frozenset({*RUN_TYPES, *UPCASTERS})
 
 BATCH = 500
 BEHIND_SECONDS = 1.0
+
+GATHER_SECONDS = 0.05
+"""Between two looks for new events while they keep coming: nobody who watches notices, and a busy ledger is
+read in tens of commits instead of one by one."""
 
 
 class Ingest:
