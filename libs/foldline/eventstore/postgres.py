@@ -16,9 +16,10 @@ from foldline.chassis import background
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.eventstore.appender import Appender
 from foldline.eventstore.bell import Bell, notice
+from foldline.eventstore.kept import KeptConnection
 from foldline.eventstore.port import Head, NewEvent, Position, Recorded, Snapshot
 from foldline.pg import sql
-from foldline.pg.connect import Pool
+from foldline.pg.connect import Connection, Pool
 from foldline.pg.errors import is_unavailable
 
 _PACKAGE = "foldline.eventstore"
@@ -47,7 +48,10 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 class PostgresEventStore:
-    """Use as an async context manager; close it before its pool. One connection of the pool stays with it."""
+    """Use as an async context manager; close it before its pool.
+
+    A connection of the pool stays with it once it appended, and one with each follower.
+    """
 
     def __init__(self, pool: Pool, dsn: str) -> None:
         self._pool = pool
@@ -55,6 +59,7 @@ class PostgresEventStore:
         self._committed: set[str] = set()  # types of events that other processes have not heard of
         self._to_be_told = asyncio.Event()
         self._appender = Appender(pool, self._announce)
+        self._readers: set[KeptConnection] = set()  # of followers
         self._stack = AsyncExitStack()
         self._tasks: asyncio.TaskGroup | None = None
         self._is_listening = False
@@ -74,6 +79,8 @@ class PostgresEventStore:
     ) -> None:
         self._tasks = None
         await self._stack.__aexit__(kind, error, traceback)
+        for reader in self._readers:
+            await reader.drop()
 
     async def append(self, stream: str, expected: Head, events: Sequence[NewEvent]) -> Head:
         if not events:
@@ -87,7 +94,7 @@ class PostgresEventStore:
     async def read_all(
         self, *, after: Position, limit: int, types: Collection[str] | None = None
     ) -> list[Recorded]:
-        return (await self._page(after, limit, types)).events
+        return (await self._page(self._pool, after, limit, types)).events
 
     async def follow(
         self,
@@ -97,18 +104,50 @@ class PostgresEventStore:
         limit: int = 500,
         gather_seconds: float = 0.0,
     ) -> AsyncIterator[list[Recorded]]:
-        wanted = None if types is None else frozenset(types)
         self._listen()
+        reader = KeptConnection(self._pool)
+        self._readers.add(reader)
+        try:
+            wanted = None if types is None else frozenset(types)
+            async for events in self._follow(reader, after, wanted, limit, gather_seconds):
+                yield events
+        finally:
+            self._readers.discard(reader)
+            await reader.drop()
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        head = snapshot.head
+        with _translated():
+            await self._pool.execute(
+                _SAVE_SNAPSHOT, snapshot.stream, head.version, head.hash, snapshot.schema, snapshot.state
+            )
+
+    async def load_snapshot(self, stream: str) -> Snapshot | None:
+        with _translated():
+            row = await self._pool.fetchrow(_LOAD_SNAPSHOT, stream)
+        if row is None:
+            return None
+        return Snapshot(row["stream"], Head(row["version"], row["hash"]), row["schema"], row["state"])
+
+    async def _follow(
+        self,
+        reader: KeptConnection,
+        after: Position,
+        types: frozenset[str] | None,
+        limit: int,
+        gather_seconds: float,
+    ) -> AsyncIterator[list[Recorded]]:
         position = after
         pause = _SHORTEST_POLL_SECONDS
         while True:
             rings = self._bell.rings
             try:
-                page = await self._page(position, limit, wanted)
+                page = await self._next_page(reader, position, limit, types)
             except FoldlineError as error:
                 if error.kind is not Kind.UNAVAILABLE:
                     raise
                 log.warning("ledger_follow_waits", error=error.message)
+                await reader.drop()
                 await asyncio.sleep(POLL_SECONDS)
                 continue
             position = page.next
@@ -125,26 +164,21 @@ class PostgresEventStore:
                 pause = min(pause * 2, 0.1)
             else:
                 pause = _SHORTEST_POLL_SECONDS
-                await self._bell.wait(rings, POLL_SECONDS, wanted)
+                await self._bell.wait(rings, POLL_SECONDS, types)
 
-    async def save_snapshot(self, snapshot: Snapshot) -> None:
-        head = snapshot.head
+    async def _next_page(
+        self, reader: KeptConnection, after: Position, limit: int, types: frozenset[str] | None
+    ) -> _Page:
         with _translated():
-            await self._pool.execute(
-                _SAVE_SNAPSHOT, snapshot.stream, head.version, head.hash, snapshot.schema, snapshot.state
-            )
+            connection = await reader.get()
+        return await self._page(connection, after, limit, types)
 
-    async def load_snapshot(self, stream: str) -> Snapshot | None:
-        with _translated():
-            row = await self._pool.fetchrow(_LOAD_SNAPSHOT, stream)
-        if row is None:
-            return None
-        return Snapshot(row["stream"], Head(row["version"], row["hash"]), row["schema"], row["state"])
-
-    async def _page(self, after: Position, limit: int, types: Collection[str] | None) -> _Page:
+    async def _page(
+        self, source: Pool | Connection, after: Position, limit: int, types: Collection[str] | None
+    ) -> _Page:
         wanted = None if types is None else list(types)
         with _translated():
-            rows = await self._pool.fetch(_READ_ALL, after.transaction, after.number, limit, wanted)
+            rows = await source.fetch(_READ_ALL, after.transaction, after.number, limit, wanted)
         events = [_recorded(row) for row in rows if row["transaction"] is not None]
         if len(events) == limit:
             return _Page(events, events[-1].position, held=False)
