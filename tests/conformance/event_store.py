@@ -284,6 +284,26 @@ class EventStoreConformance:
         assert [event.type for event in found] == ["B", "C"]
         assert await store.read_all(after=START, limit=2, types=[]) == []
 
+    async def test_a_page_of_rare_types_goes_on_behind_the_others(self, store: EventStore) -> None:
+        await store.append(a_stream(), NO_STREAM, [an_event("Rare"), *(an_event("Common") for _ in range(9))])
+
+        page = await store.read_page(after=START, limit=5, types=["Rare"])
+
+        assert [event.type for event in page.events] == ["Rare"]
+        assert await store.read_all(after=page.next, limit=100) == []
+        await store.append(a_stream(), NO_STREAM, [an_event("Rare")])
+        following = await store.read_page(after=page.next, limit=5, types=["Rare"])
+        assert len(following.events) == 1
+        assert (await store.read_page(after=following.next, limit=5)).next == following.next
+
+    async def test_a_full_page_goes_on_behind_its_last_event(self, store: EventStore) -> None:
+        await store.append(a_stream(), NO_STREAM, [an_event() for _ in range(5)])
+
+        page = await store.read_page(after=START, limit=3)
+
+        assert page.next == page.events[-1].position
+        assert len((await store.read_page(after=page.next, limit=3)).events) == 2
+
     async def test_a_follower_sees_what_was_and_what_comes(self, store: EventStore) -> None:
         stream = a_stream()
         head = await store.append(stream, NO_STREAM, events(3))

@@ -8,7 +8,16 @@ from datetime import UTC
 
 from foldline.eventstore import limits
 from foldline.eventstore.chain import link_all
-from foldline.eventstore.port import NO_STREAM, Head, NewEvent, Position, Recorded, Snapshot, VersionConflict
+from foldline.eventstore.port import (
+    NO_STREAM,
+    Head,
+    NewEvent,
+    Page,
+    Position,
+    Recorded,
+    Snapshot,
+    VersionConflict,
+)
 
 
 class MemoryEventStore:
@@ -60,6 +69,11 @@ class MemoryEventStore:
         # Positions are counted: the event with number n is the n-th.
         found = (event for event in self._all[after.number :] if types is None or event.type in types)
         return [event for event, _ in zip(found, range(limit), strict=False)]
+
+    async def read_page(self, *, after: Position, limit: int, types: Collection[str] | None = None) -> Page:
+        looked_at = self._all[-1].position if self._all else after
+        events = await self.read_all(after=after, limit=limit, types=types)
+        return Page(events, events[-1].position if len(events) == limit else max(after, looked_at))
 
     async def follow(
         self,

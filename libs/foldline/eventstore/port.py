@@ -80,6 +80,13 @@ class Recorded(msgspec.Struct, frozen=True):
         return Head(self.version, self.hash)
 
 
+class Page(msgspec.Struct, frozen=True):
+    """Events of the global order, and the position behind which there may be more."""
+
+    events: list[Recorded]
+    next: Position
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """A saved fold; a cache that may be dropped at any time. `schema` names the code that can read it."""
 
@@ -117,6 +124,11 @@ class EventStore(Protocol):
         self, *, after: Position, limit: int, types: Collection[str] | None = None
     ) -> list[Recorded]:
         """Events of every stream behind `after` in the global order, optionally of some types alone."""
+        ...
+
+    async def read_page(self, *, after: Position, limit: int, types: Collection[str] | None = None) -> Page:
+        """What `read_all` gives, and where to go on. That lies behind events of other types, too, so whoever
+        looks for rare types now and then does not read all the others each time."""
         ...
 
     def follow(

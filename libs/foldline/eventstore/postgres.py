@@ -17,7 +17,7 @@ from foldline.domain.errors import FoldlineError, Kind
 from foldline.eventstore.appender import Appender
 from foldline.eventstore.bell import Bell, notice
 from foldline.eventstore.kept import KeptConnection
-from foldline.eventstore.port import Head, NewEvent, Position, Recorded, Snapshot
+from foldline.eventstore.port import Head, NewEvent, Page, Position, Recorded, Snapshot
 from foldline.pg import sql
 from foldline.pg.connect import Connection, Pool
 from foldline.pg.errors import is_unavailable
@@ -95,6 +95,10 @@ class PostgresEventStore:
         self, *, after: Position, limit: int, types: Collection[str] | None = None
     ) -> list[Recorded]:
         return (await self._page(self._pool, after, limit, types)).events
+
+    async def read_page(self, *, after: Position, limit: int, types: Collection[str] | None = None) -> Page:
+        page = await self._page(self._pool, after, limit, types)
+        return Page(page.events, page.next)
 
     async def follow(
         self,

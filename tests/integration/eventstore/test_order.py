@@ -189,7 +189,7 @@ async def test_a_follower_of_rare_types_does_not_read_the_ledger_again_and_again
     """Its place moves on over events that it does not want."""
     await store.append(a_stream(), NO_STREAM, [an_event("Common") for _ in range(10)])
 
-    page = await store._page(store._pool, START, 5, ["Rare"])
+    page = await store.read_page(after=START, limit=5, types=["Rare"])
 
     assert page.events == []
     assert await store.read_all(after=page.next, limit=100) == []
