@@ -37,10 +37,13 @@ class Follower:
         types: Collection[str] | None = None,
         limit: int = 500,
         gather_seconds: float = 0.0,
+        urgent: Collection[str] = (),
     ) -> None:
         self.seen: list[Recorded] = []
         self.batches = 0
-        following = store.follow(after=after, types=types, limit=limit, gather_seconds=gather_seconds)
+        following = store.follow(
+            after=after, types=types, limit=limit, gather_seconds=gather_seconds, urgent=urgent
+        )
         self._task = asyncio.create_task(self._run(following, limit))
 
     async def _run(self, batches: AsyncIterator[list[Recorded]], limit: int) -> None:
@@ -324,6 +327,15 @@ class EventStoreConformance:
 
         assert [event.version for event in follower.seen] == list(range(1, 31))
         assert follower.batches < 30
+
+    async def test_an_urgent_event_ends_the_gathering(self, store: EventStore) -> None:
+        stream = a_stream()
+        async with Follower(store, gather_seconds=3600, urgent=["End"]) as follower:
+            head = await store.append(stream, NO_STREAM, [an_event("Start")])
+            await until(lambda: len(follower.seen) == 1)
+            head = await store.append(stream, head, [an_event("Step")])
+            await store.append(stream, head, [an_event("End")])
+            await until(lambda: len(follower.seen) == 3)
 
     async def test_a_follower_starts_behind_a_position(self, store: EventStore) -> None:
         stream = a_stream()

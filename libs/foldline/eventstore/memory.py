@@ -82,6 +82,7 @@ class MemoryEventStore:
         types: Collection[str] | None = None,
         limit: int = 500,
         gather_seconds: float = 0.0,
+        urgent: Collection[str] = (),
     ) -> AsyncIterator[list[Recorded]]:
         position = after
         while True:
@@ -90,11 +91,19 @@ class MemoryEventStore:
                 position = batch[-1].position
                 yield batch
                 if len(batch) < limit:
-                    await asyncio.sleep(gather_seconds)
+                    await self._gather(gather_seconds, urgent)
                 continue
             seen = len(self._all)
             async with self._grown:
                 await self._grown.wait_for(lambda seen=seen: len(self._all) > seen)  # type: ignore[misc]
+
+    async def _gather(self, seconds: float, urgent: Collection[str]) -> None:
+        seen = len(self._all)
+        try:
+            async with asyncio.timeout(seconds), self._grown:
+                await self._grown.wait_for(lambda: any(event.type in urgent for event in self._all[seen:]))
+        except TimeoutError:
+            return
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         kept = self._snapshots.get(snapshot.stream)

@@ -107,13 +107,14 @@ class PostgresEventStore:
         types: Collection[str] | None = None,
         limit: int = 500,
         gather_seconds: float = 0.0,
+        urgent: Collection[str] = (),
     ) -> AsyncIterator[list[Recorded]]:
         self._listen()
         reader = KeptConnection(self._pool)
         self._readers.add(reader)
         try:
             wanted = None if types is None else frozenset(types)
-            async for events in self._follow(reader, after, wanted, limit, gather_seconds):
+            async for events in self._follow(reader, after, wanted, limit, gather_seconds, frozenset(urgent)):
                 yield events
         finally:
             self._readers.discard(reader)
@@ -140,6 +141,7 @@ class PostgresEventStore:
         types: frozenset[str] | None,
         limit: int,
         gather_seconds: float,
+        urgent: frozenset[str],
     ) -> AsyncIterator[list[Recorded]]:
         position = after
         pause = _SHORTEST_POLL_SECONDS
@@ -159,7 +161,7 @@ class PostgresEventStore:
                 pause = _SHORTEST_POLL_SECONDS
                 yield page.events
                 if len(page.events) < limit:
-                    await asyncio.sleep(gather_seconds)
+                    await self._bell.wait(rings, gather_seconds, urgent)
             if len(page.events) == limit:
                 continue
             if page.held:

@@ -24,6 +24,9 @@ log = logs.logger()
 TYPES = frozenset({*RUN_TYPES, *UPCASTERS})
 """An event of a run that is of none of these is missed as a gap in the versions of its stream."""
 
+ENDS = frozenset({"RunCompleted", "RunFailed", "RunStopped"})
+"""Whoever watches a run hears of its end at once."""
+
 BATCH = 500
 BEHIND_SECONDS = 1.0
 
@@ -54,7 +57,7 @@ class Ingest:
         position = await self._positions.load(checkpoints.RUNS)
         log.info("follow_started", follower=checkpoints.RUNS, position=str(position))
         async for batch in self._store.follow(
-            after=position, types=TYPES, limit=BATCH, gather_seconds=GATHER_SECONDS
+            after=position, types=TYPES, limit=BATCH, gather_seconds=GATHER_SECONDS, urgent=ENDS
         ):
             self._lag.begin(batch[0].time)
             await until_available(partial(self._take_in, batch), doing="ingest")
