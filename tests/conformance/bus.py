@@ -9,7 +9,7 @@ import pytest
 from tests.waiting import until
 
 from foldline.bus import subjects
-from foldline.bus.port import Bus, Consumer, Message, Parked, Poison
+from foldline.bus.port import Bus, Consumer, Fact, Message, Parked, Poison
 from foldline.chassis.clock import new_id
 from foldline.domain.errors import FoldlineError
 
@@ -46,6 +46,10 @@ def consumer(name: str = "reader", subject: str = subjects.EVENTS, max_deliver: 
 async def publish_facts(bus: Bus, *bodies: bytes, subject: str = FACT) -> None:
     for body in bodies:
         await bus.publish_fact(subject, body, message_id=new_id())
+
+
+def fact(body: bytes, subject: str = FACT) -> Fact:
+    return Fact(subject, body, new_id())
 
 
 async def the_parked(bus: Bus, count: int) -> list[Parked]:
@@ -207,6 +211,56 @@ class BusConformance:
             await bus.publish_fact(subjects.HEARTBEAT, b"x", message_id="event-1")
 
         assert refused.value.reason == "NOT_AN_EVENT_SUBJECT"
+
+    async def test_facts_that_are_published_together_are_kept_in_their_order(self, bus: Bus) -> None:
+        inbox = Inbox()
+        some = [fact(str(number).encode(), FACT if number % 3 else OTHER_FACT) for number in range(100)]
+
+        await bus.publish_facts(some)
+        await bus.publish_facts([])
+        await bus.consume(consumer(), inbox)
+
+        await until(lambda: len(inbox.got) == 100)
+        assert inbox.got == [Message(one.subject, one.body) for one in some]
+
+    async def test_facts_of_which_some_are_kept_already_are_completed(self, bus: Bus) -> None:
+        """Whatever was published before, and by whom, in whichever order: each is there once in the end."""
+        inbox = Inbox()
+        some = [fact(str(number).encode()) for number in range(30)]
+
+        await bus.publish_facts(some[:5])
+        await bus.publish_facts(some[:10])
+        await bus.publish_facts(some[15:20])
+        await bus.publish_facts([fact(b"another")])
+        await bus.publish_facts(some)
+        await bus.publish_facts(some)
+        await bus.publish_facts([fact(b"end")])
+        await bus.consume(consumer(), inbox)
+
+        await until(lambda: b"end" in inbox.bodies)
+        assert sorted(inbox.bodies) == sorted([b"another", b"end", *(one.body for one in some)])
+
+    async def test_of_facts_one_of_which_cannot_be_kept_none_is(self, bus: Bus) -> None:
+        inbox = Inbox()
+
+        with pytest.raises(FoldlineError) as refused:
+            await bus.publish_facts([fact(b"1"), fact(b"2", subjects.HEARTBEAT)])
+        await bus.publish_facts([fact(b"end")])
+        await bus.consume(consumer(), inbox)
+
+        assert refused.value.reason == "NOT_AN_EVENT_SUBJECT"
+        await until(lambda: inbox.bodies == [b"end"])
+
+    async def test_facts_of_rivals_are_kept_once(self, bus: Bus) -> None:
+        inbox = Inbox()
+        some = [fact(str(number).encode()) for number in range(100)]
+
+        await asyncio.gather(bus.publish_facts(some), bus.publish_facts(some[:50]), bus.publish_facts(some))
+        await bus.publish_facts([fact(b"end")])
+        await bus.consume(consumer(), inbox)
+
+        await until(lambda: b"end" in inbox.bodies)
+        assert inbox.bodies == [*(one.body for one in some), b"end"]
 
     async def test_a_reader_gets_the_subjects_it_asked_for(self, bus: Bus) -> None:
         inbox = Inbox()

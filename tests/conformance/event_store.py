@@ -37,10 +37,13 @@ class Follower:
         types: Collection[str] | None = None,
         limit: int = 500,
         gather_seconds: float = 0.0,
+        urgent: Collection[str] = (),
     ) -> None:
         self.seen: list[Recorded] = []
         self.batches = 0
-        following = store.follow(after=after, types=types, limit=limit, gather_seconds=gather_seconds)
+        following = store.follow(
+            after=after, types=types, limit=limit, gather_seconds=gather_seconds, urgent=urgent
+        )
         self._task = asyncio.create_task(self._run(following, limit))
 
     async def _run(self, batches: AsyncIterator[list[Recorded]], limit: int) -> None:
@@ -284,6 +287,26 @@ class EventStoreConformance:
         assert [event.type for event in found] == ["B", "C"]
         assert await store.read_all(after=START, limit=2, types=[]) == []
 
+    async def test_a_page_of_rare_types_goes_on_behind_the_others(self, store: EventStore) -> None:
+        await store.append(a_stream(), NO_STREAM, [an_event("Rare"), *(an_event("Common") for _ in range(9))])
+
+        page = await store.read_page(after=START, limit=5, types=["Rare"])
+
+        assert [event.type for event in page.events] == ["Rare"]
+        assert await store.read_all(after=page.next, limit=100) == []
+        await store.append(a_stream(), NO_STREAM, [an_event("Rare")])
+        following = await store.read_page(after=page.next, limit=5, types=["Rare"])
+        assert len(following.events) == 1
+        assert (await store.read_page(after=following.next, limit=5)).next == following.next
+
+    async def test_a_full_page_goes_on_behind_its_last_event(self, store: EventStore) -> None:
+        await store.append(a_stream(), NO_STREAM, [an_event() for _ in range(5)])
+
+        page = await store.read_page(after=START, limit=3)
+
+        assert page.next == page.events[-1].position
+        assert len((await store.read_page(after=page.next, limit=3)).events) == 2
+
     async def test_a_follower_sees_what_was_and_what_comes(self, store: EventStore) -> None:
         stream = a_stream()
         head = await store.append(stream, NO_STREAM, events(3))
@@ -304,6 +327,15 @@ class EventStoreConformance:
 
         assert [event.version for event in follower.seen] == list(range(1, 31))
         assert follower.batches < 30
+
+    async def test_an_urgent_event_ends_the_gathering(self, store: EventStore) -> None:
+        stream = a_stream()
+        async with Follower(store, gather_seconds=3600, urgent=["End"]) as follower:
+            head = await store.append(stream, NO_STREAM, [an_event("Start")])
+            await until(lambda: len(follower.seen) == 1)
+            head = await store.append(stream, head, [an_event("Step")])
+            await store.append(stream, head, [an_event("End")])
+            await until(lambda: len(follower.seen) == 3)
 
     async def test_a_follower_starts_behind_a_position(self, store: EventStore) -> None:
         stream = a_stream()

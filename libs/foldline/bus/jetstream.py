@@ -13,16 +13,16 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as ClientSubscription
 from nats.js import api
-from nats.js.errors import NoStreamResponseError, NotFoundError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from foldline.bus import streams, subjects
 from foldline.bus.connection import Connection
 from foldline.bus.delivery import Delivery, stop
 from foldline.bus.failures import LOST, too_large, translated
-from foldline.bus.port import Consumer, Handler, Message, Parked
+from foldline.bus.port import Consumer, Fact, Handler, Message, Parked
 from foldline.bus.reader import Reader
 from foldline.chassis import background
-from foldline.domain.errors import FoldlineError, Kind
+from foldline.domain.errors import FoldlineError
 
 _START_SECONDS = 10.0
 _ANSWER_SECONDS = 5.0
@@ -97,9 +97,16 @@ class JetStreamBus:
         return subscription
 
     async def publish_fact(self, subject: str, body: bytes, *, message_id: str) -> None:
-        if not subject.startswith(subjects.EVENTS.removesuffix(">")):
-            raise FoldlineError(Kind.INVALID, "NOT_AN_EVENT_SUBJECT", f"{subject} is no subject for facts")
+        subjects.check_event(subject)
         await self._keep(streams.EVENTS, subject, body, {api.Header.MSG_ID: message_id})
+
+    async def publish_facts(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            subjects.check_event(fact.subject)
+            self._check_size(fact.subject, fact.body)
+        if facts and not await self._publish_chained(facts):
+            for fact in facts:
+                await self.publish_fact(fact.subject, fact.body, message_id=fact.message_id)
 
     async def consume(self, consumer: Consumer, handler: Handler) -> Reader:
         reader = Reader(self._connection, consumer, handler, self.park)
@@ -137,6 +144,31 @@ class JetStreamBus:
             except NoStreamResponseError:
                 await streams.declare(context)
                 await context.publish(subject, body, stream=stream, headers=dict(headers))
+
+    async def _publish_chained(self, facts: Sequence[Fact]) -> bool:
+        """Publish all at once and have the last alone confirmed: it is refused unless the one before it is
+        the stream's last message, and so on back to the first. False when a link does not hold.
+
+        A link holds, too, when a fact is there already: whoever published it did so behind the one before it.
+        """
+        *others, last = facts
+        headers: dict[str, str] = {}
+        with translated("publishing facts"):
+            client = self._connection.client
+            for fact in others:
+                headers[api.Header.MSG_ID] = fact.message_id
+                await client.publish(fact.subject, fact.body, headers=headers)
+                headers[api.Header.EXPECTED_LAST_MSG_ID] = fact.message_id
+            headers[api.Header.MSG_ID] = last.message_id
+            context = client.jetstream(timeout=_ANSWER_SECONDS)
+            try:
+                await context.publish(last.subject, last.body, stream=streams.EVENTS, headers=headers)
+            except APIError as error:
+                log.debug("facts_not_chained", facts=len(facts), error=str(error))
+                return False
+            except NoStreamResponseError:
+                return False
+        return True
 
     async def _park_quietly(self, message: Message, reason: str) -> None:
         try:

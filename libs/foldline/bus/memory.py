@@ -11,9 +11,8 @@ import structlog
 
 from foldline.bus import subjects
 from foldline.bus.delivery import Delivery, reason_of, stop
-from foldline.bus.port import Consumer, Handler, Message, Parked, Poison
+from foldline.bus.port import Consumer, Fact, Handler, Message, Parked, Poison
 from foldline.chassis.clock import Clock, SystemClock
-from foldline.domain.errors import FoldlineError, Kind
 
 log = structlog.get_logger()
 
@@ -75,8 +74,7 @@ class MemoryBus:
         return _Subscription(task, lambda: self._leave(listener))
 
     async def publish_fact(self, subject: str, body: bytes, *, message_id: str) -> None:
-        if not matches(subjects.EVENTS, subject):
-            raise FoldlineError(Kind.INVALID, "NOT_AN_EVENT_SUBJECT", f"{subject} is no subject for facts")
+        subjects.check_event(subject)
         if message_id in self._fact_ids:
             return
         self._fact_ids.add(message_id)
@@ -85,6 +83,12 @@ class MemoryBus:
         for group in self._groups.values():
             if matches(group.consumer.subject, subject):
                 group.waiting.put_nowait((message, 1))
+
+    async def publish_facts(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            subjects.check_event(fact.subject)
+        for fact in facts:
+            await self.publish_fact(fact.subject, fact.body, message_id=fact.message_id)
 
     async def consume(self, consumer: Consumer, handler: Handler) -> _Subscription:
         group = self._groups.get(consumer.name)

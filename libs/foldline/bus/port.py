@@ -23,6 +23,14 @@ class Message(msgspec.Struct, frozen=True):
     body: bytes
 
 
+class Fact(msgspec.Struct, frozen=True):
+    """What is to be kept. `message_id` tells a second copy."""
+
+    subject: str  # under foldline.event
+    body: bytes
+    message_id: str
+
+
 class Parked(msgspec.Struct, frozen=True):
     subject: str
     reason: str
@@ -65,6 +73,15 @@ class Bus(Protocol):
 
     async def publish_fact(self, subject: str, body: bytes, *, message_id: str) -> None:
         """Kept delivery; returns when the stream has it. Subject must be under foldline.event."""
+        ...
+
+    async def publish_facts(self, facts: Sequence[Fact]) -> None:
+        """Kept delivery of many, in this order; returns when the stream has all of them.
+
+        A fact is kept only when the one before it is, so after an error the stream has a beginning of `facts`
+        (unless somebody published them in another order). Raises INVALID, with nothing sent, where one of
+        them cannot be kept at all.
+        """
         ...
 
     async def consume(self, consumer: Consumer, handler: Handler) -> Subscription:

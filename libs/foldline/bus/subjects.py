@@ -15,6 +15,8 @@ kept    foldline.parked.<original subject>        what could not be handled (str
 
 from __future__ import annotations
 
+from foldline.domain.errors import FoldlineError, Kind
+
 HEARTBEAT = "foldline.heartbeat"
 PARTITIONS = "foldline.partitions"
 EVENTS = "foldline.event.>"
@@ -53,6 +55,12 @@ def event(workspace: str, stream: str, type_: str) -> str:
     """A category is the part of the stream name before the first dash."""
     category = stream.partition("-")[0]
     return f"foldline.event.{workspace or '_'}.{category}.{type_}"
+
+
+def check_event(subject: str) -> None:
+    """Raise INVALID unless the stream of facts takes it."""
+    if not subject.startswith(EVENTS.removesuffix(">")):
+        raise FoldlineError(Kind.INVALID, "NOT_AN_EVENT_SUBJECT", f"{subject} is no subject for facts")
 
 
 def parked(subject: str) -> str:

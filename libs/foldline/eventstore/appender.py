@@ -23,9 +23,10 @@ from foldline.chassis import metrics
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.eventstore import limits
 from foldline.eventstore.chain import link_all
+from foldline.eventstore.kept import KeptConnection
 from foldline.eventstore.port import NO_STREAM, Head, NewEvent, VersionConflict
 from foldline.pg import sql
-from foldline.pg.connect import Acquired, Pool
+from foldline.pg.connect import Pool
 from foldline.pg.errors import is_lost, is_unavailable
 
 _APPEND = sql.load("foldline.eventstore", "append")
@@ -68,14 +69,13 @@ class _Append(msgspec.Struct, frozen=True, eq=False):
 
 
 class Appender:
-    """Queues appends and writes them; `run` must be running."""
+    """Queues appends and writes them; `run` must be running. `on_commit` is told which types were written."""
 
-    def __init__(self, pool: Pool, on_commit: Callable[[], None]) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, on_commit: Callable[[frozenset[str]], None]) -> None:
         self._on_commit = on_commit
         self._queue: deque[_Append] = deque()
         self._waiting = asyncio.Event()
-        self._connection: Acquired | None = None
+        self._connection = KeptConnection(pool)
         self._closed = False
 
     async def append(self, stream: str, expected: Head, events: Sequence[NewEvent]) -> Head:
@@ -103,7 +103,7 @@ class Appender:
             self._closed = True
             for append in (*batch, *self._queue):
                 append.fail(_unknown("the ledger was closed before its answer came"))
-            await self._drop_connection()
+            await self._connection.drop()
 
     def _take(self) -> list[_Append]:
         """The next batch: in order, one append per stream at most (the second needs the first one's head)."""
@@ -138,8 +138,8 @@ class Appender:
                 if not is_unavailable(error):
                     raise
                 # An answer that says no is an answer; only silence leaves a doubt.
-                in_doubt = in_doubt or (self._connection is not None and is_lost(error))
-                await self._drop_connection()
+                in_doubt = in_doubt or (self._connection.is_open and is_lost(error))
+                await self._connection.drop()
                 if not in_doubt or loop.time() > deadline:
                     _refuse(batch, error, in_doubt)
                     return
@@ -152,13 +152,13 @@ class Appender:
             _batches.observe(len(batch))
             for append in batch:
                 append.succeed()
-            self._on_commit()
+            self._on_commit(frozenset(event.type for append in batch for event in append.events))
         elif len(batch) > 1:
             for append in batch:
                 await self._settle([append], in_doubt)
         elif in_doubt and await self._stands_already(batch[0]):
             batch[0].succeed()
-            self._on_commit()
+            self._on_commit(frozenset(event.type for event in batch[0].events))
         else:
             batch[0].fail(refusal)
 
@@ -185,7 +185,7 @@ class Appender:
         ]
         columns = [list(column) for column in zip(*rows, strict=True)]
         expected = [list(column) for column in zip(*guards, strict=True)] if guards else [[], [], []]
-        connection = await self._connect()
+        connection = await self._connection.get()
         conflict = VersionConflict(batch[0].stream, batch[0].expected.version)
         try:
             status = await connection.execute(_APPEND, *columns, *expected)
@@ -199,33 +199,10 @@ class Appender:
         return None if status == f"INSERT 0 {len(rows)}" else conflict
 
     async def _stands_already(self, append: _Append) -> bool:
-        connection = await self._connect()
+        connection = await self._connection.get()
         ids = [event.id for event in append.events]
         found = await connection.fetchval(_FIND, append.stream, append.heads[0].version, ids)
         return bool(found == len(ids))
-
-    async def _connect(self) -> Acquired:
-        """The connection that is kept for appending: no reset and no queue between two batches."""
-        if self._connection is not None and _is_gone(self._connection):
-            await self._drop_connection()
-        if self._connection is None:
-            self._connection = await self._pool.acquire()
-        return self._connection
-
-    async def _drop_connection(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        if not _is_gone(connection):
-            connection.terminate()
-        await self._pool.release(connection)
-
-
-def _is_gone(connection: Acquired) -> bool:
-    try:
-        return connection.is_closed()
-    except asyncpg.InterfaceError:
-        return True  # the pool took it back by itself when it broke
 
 
 def _refuse(batch: Sequence[_Append], error: BaseException, in_doubt: bool) -> None:

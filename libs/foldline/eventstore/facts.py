@@ -13,8 +13,9 @@ from foldline.eventstore.port import NewEvent, Recorded
 from foldline.wire import events as codec
 
 
-class Meta(msgspec.Struct, frozen=True, kw_only=True):
-    """Who and why; mirror of the message Meta in recorded.proto. Stored as JSON beside each event."""
+class Meta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who and why; mirror of the message Meta in recorded.proto. Stored as JSON beside each event, without
+    what is empty."""
 
     actor: str  # the token's subject, or "service:<name>" for what a service decided by itself
     workspace: str = ""

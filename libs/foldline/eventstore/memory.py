@@ -8,7 +8,16 @@ from datetime import UTC
 
 from foldline.eventstore import limits
 from foldline.eventstore.chain import link_all
-from foldline.eventstore.port import NO_STREAM, Head, NewEvent, Position, Recorded, Snapshot, VersionConflict
+from foldline.eventstore.port import (
+    NO_STREAM,
+    Head,
+    NewEvent,
+    Page,
+    Position,
+    Recorded,
+    Snapshot,
+    VersionConflict,
+)
 
 
 class MemoryEventStore:
@@ -61,6 +70,11 @@ class MemoryEventStore:
         found = (event for event in self._all[after.number :] if types is None or event.type in types)
         return [event for event, _ in zip(found, range(limit), strict=False)]
 
+    async def read_page(self, *, after: Position, limit: int, types: Collection[str] | None = None) -> Page:
+        looked_at = self._all[-1].position if self._all else after
+        events = await self.read_all(after=after, limit=limit, types=types)
+        return Page(events, events[-1].position if len(events) == limit else max(after, looked_at))
+
     async def follow(
         self,
         *,
@@ -68,6 +82,7 @@ class MemoryEventStore:
         types: Collection[str] | None = None,
         limit: int = 500,
         gather_seconds: float = 0.0,
+        urgent: Collection[str] = (),
     ) -> AsyncIterator[list[Recorded]]:
         position = after
         while True:
@@ -76,11 +91,19 @@ class MemoryEventStore:
                 position = batch[-1].position
                 yield batch
                 if len(batch) < limit:
-                    await asyncio.sleep(gather_seconds)
+                    await self._gather(gather_seconds, urgent)
                 continue
             seen = len(self._all)
             async with self._grown:
                 await self._grown.wait_for(lambda seen=seen: len(self._all) > seen)  # type: ignore[misc]
+
+    async def _gather(self, seconds: float, urgent: Collection[str]) -> None:
+        seen = len(self._all)
+        try:
+            async with asyncio.timeout(seconds), self._grown:
+                await self._grown.wait_for(lambda: any(event.type in urgent for event in self._all[seen:]))
+        except TimeoutError:
+            return
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         kept = self._snapshots.get(snapshot.stream)

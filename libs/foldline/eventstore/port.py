@@ -80,6 +80,13 @@ class Recorded(msgspec.Struct, frozen=True):
         return Head(self.version, self.hash)
 
 
+class Page(msgspec.Struct, frozen=True):
+    """Events of the global order, and the position behind which there may be more."""
+
+    events: list[Recorded]
+    next: Position
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """A saved fold; a cache that may be dropped at any time. `schema` names the code that can read it."""
 
@@ -119,6 +126,11 @@ class EventStore(Protocol):
         """Events of every stream behind `after` in the global order, optionally of some types alone."""
         ...
 
+    async def read_page(self, *, after: Position, limit: int, types: Collection[str] | None = None) -> Page:
+        """What `read_all` gives, and where to go on. That lies behind events of other types, too, so whoever
+        looks for rare types now and then does not read all the others each time."""
+        ...
+
     def follow(
         self,
         *,
@@ -126,11 +138,13 @@ class EventStore(Protocol):
         types: Collection[str] | None = None,
         limit: int = 500,
         gather_seconds: float = 0.0,
+        urgent: Collection[str] = (),
     ) -> AsyncIterator[list[Recorded]]:
         """Endless batches (never empty) of what `read_all` would give, as it becomes visible.
 
         After a batch that was not full the next one is not looked for before `gather_seconds`, so that a
         reader of many small commits has fewer and larger batches. What comes after a silence comes at once.
+        An event of the `urgent` types ends the gathering.
 
         Survives losses of the connection; ends when the consumer closes the iterator.
         """

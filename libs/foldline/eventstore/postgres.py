@@ -15,10 +15,11 @@ import structlog
 from foldline.chassis import background
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.eventstore.appender import Appender
-from foldline.eventstore.bell import Bell
-from foldline.eventstore.port import Head, NewEvent, Position, Recorded, Snapshot
+from foldline.eventstore.bell import Bell, notice
+from foldline.eventstore.kept import KeptConnection
+from foldline.eventstore.port import Head, NewEvent, Page, Position, Recorded, Snapshot
 from foldline.pg import sql
-from foldline.pg.connect import Pool
+from foldline.pg.connect import Connection, Pool
 from foldline.pg.errors import is_unavailable
 
 _PACKAGE = "foldline.eventstore"
@@ -30,6 +31,8 @@ _LOAD_SNAPSHOT = sql.load(_PACKAGE, "load_snapshot")
 _AGE = sql.load(_PACKAGE, "age")
 
 POLL_SECONDS = 1.0
+NOTIFY_SECONDS = 0.02
+"""Between two notifications of commits. No step waits for one: schedulers and executors use the bus."""
 _SHORTEST_POLL_SECONDS = 0.002
 _LAST_NUMBER = 2**63 - 1
 
@@ -45,20 +48,26 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 class PostgresEventStore:
-    """Use as an async context manager; close it before its pool. One connection of the pool stays with it."""
+    """Use as an async context manager; close it before its pool.
+
+    A connection of the pool stays with it once it appended, and one with each follower.
+    """
 
     def __init__(self, pool: Pool, dsn: str) -> None:
         self._pool = pool
         self._bell = Bell(dsn)
-        self._committed = asyncio.Event()
+        self._committed: set[str] = set()  # types of events that other processes have not heard of
+        self._to_be_told = asyncio.Event()
         self._appender = Appender(pool, self._announce)
+        self._readers: set[KeptConnection] = set()  # of followers
         self._stack = AsyncExitStack()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._is_listening = False
 
     async def __aenter__(self) -> Self:
         await self._refuse_foreign_events()
-        tasks = await self._stack.enter_async_context(background.tasks())
+        self._tasks = tasks = await self._stack.enter_async_context(background.tasks())
         tasks.create_task(self._appender.run(), name="ledger-append")
-        tasks.create_task(self._bell.listen(), name="ledger-listen")
         tasks.create_task(self._notify(), name="ledger-notify")
         return self
 
@@ -68,7 +77,10 @@ class PostgresEventStore:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._tasks = None
         await self._stack.__aexit__(kind, error, traceback)
+        for reader in self._readers:
+            await reader.drop()
 
     async def append(self, stream: str, expected: Head, events: Sequence[NewEvent]) -> Head:
         if not events:
@@ -82,7 +94,11 @@ class PostgresEventStore:
     async def read_all(
         self, *, after: Position, limit: int, types: Collection[str] | None = None
     ) -> list[Recorded]:
-        return (await self._page(after, limit, types)).events
+        return (await self._page(self._pool, after, limit, types)).events
+
+    async def read_page(self, *, after: Position, limit: int, types: Collection[str] | None = None) -> Page:
+        page = await self._page(self._pool, after, limit, types)
+        return Page(page.events, page.next)
 
     async def follow(
         self,
@@ -91,34 +107,18 @@ class PostgresEventStore:
         types: Collection[str] | None = None,
         limit: int = 500,
         gather_seconds: float = 0.0,
+        urgent: Collection[str] = (),
     ) -> AsyncIterator[list[Recorded]]:
-        position = after
-        pause = _SHORTEST_POLL_SECONDS
-        while True:
-            rings = self._bell.rings
-            try:
-                page = await self._page(position, limit, types)
-            except FoldlineError as error:
-                if error.kind is not Kind.UNAVAILABLE:
-                    raise
-                log.warning("ledger_follow_waits", error=error.message)
-                await asyncio.sleep(POLL_SECONDS)
-                continue
-            position = page.next
-            if page.events:
-                pause = _SHORTEST_POLL_SECONDS
-                yield page.events
-                if len(page.events) < limit:
-                    await asyncio.sleep(gather_seconds)
-            if len(page.events) == limit:
-                continue
-            if page.held:
-                # The bell rang already; what is waited for is the end of somebody's transaction.
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 0.1)
-            else:
-                pause = _SHORTEST_POLL_SECONDS
-                await self._bell.wait(rings, POLL_SECONDS)
+        self._listen()
+        reader = KeptConnection(self._pool)
+        self._readers.add(reader)
+        try:
+            wanted = None if types is None else frozenset(types)
+            async for events in self._follow(reader, after, wanted, limit, gather_seconds, frozenset(urgent)):
+                yield events
+        finally:
+            self._readers.discard(reader)
+            await reader.drop()
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         head = snapshot.head
@@ -134,10 +134,57 @@ class PostgresEventStore:
             return None
         return Snapshot(row["stream"], Head(row["version"], row["hash"]), row["schema"], row["state"])
 
-    async def _page(self, after: Position, limit: int, types: Collection[str] | None) -> _Page:
+    async def _follow(
+        self,
+        reader: KeptConnection,
+        after: Position,
+        types: frozenset[str] | None,
+        limit: int,
+        gather_seconds: float,
+        urgent: frozenset[str],
+    ) -> AsyncIterator[list[Recorded]]:
+        position = after
+        pause = _SHORTEST_POLL_SECONDS
+        while True:
+            rings = self._bell.rings
+            try:
+                page = await self._next_page(reader, position, limit, types)
+            except FoldlineError as error:
+                if error.kind is not Kind.UNAVAILABLE:
+                    raise
+                log.warning("ledger_follow_waits", error=error.message)
+                await reader.drop()
+                await asyncio.sleep(POLL_SECONDS)
+                continue
+            position = page.next
+            if page.events:
+                pause = _SHORTEST_POLL_SECONDS
+                yield page.events
+                if len(page.events) < limit:
+                    await self._bell.wait(rings, gather_seconds, urgent)
+            if len(page.events) == limit:
+                continue
+            if page.held:
+                # The bell rang already; what is waited for is the end of somebody's transaction.
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 0.1)
+            else:
+                pause = _SHORTEST_POLL_SECONDS
+                await self._bell.wait(rings, POLL_SECONDS, types)
+
+    async def _next_page(
+        self, reader: KeptConnection, after: Position, limit: int, types: frozenset[str] | None
+    ) -> _Page:
+        with _translated():
+            connection = await reader.get()
+        return await self._page(connection, after, limit, types)
+
+    async def _page(
+        self, source: Pool | Connection, after: Position, limit: int, types: Collection[str] | None
+    ) -> _Page:
         wanted = None if types is None else list(types)
         with _translated():
-            rows = await self._pool.fetch(_READ_ALL, after.transaction, after.number, limit, wanted)
+            rows = await source.fetch(_READ_ALL, after.transaction, after.number, limit, wanted)
         events = [_recorded(row) for row in rows if row["transaction"] is not None]
         if len(events) == limit:
             return _Page(events, events[-1].position, held=False)
@@ -147,21 +194,34 @@ class PostgresEventStore:
         looked_at = Position(min(rows[0]["horizon"] - 1, rows[0]["last"] or 0), _LAST_NUMBER)
         return _Page(events, max(after, looked_at), held=rows[0]["held"])
 
-    def _announce(self) -> None:
-        self._bell.ring()
-        self._committed.set()
+    def _listen(self) -> None:
+        """From the first follower on: each one who listens costs Postgres something at every notification."""
+        if not self._is_listening and self._tasks is not None:
+            self._is_listening = True
+            self._tasks.create_task(self._bell.listen(), name="ledger-listen")
+
+    def _announce(self, types: frozenset[str]) -> None:
+        self._bell.ring(types)
+        self._committed |= types
+        self._to_be_told.set()
 
     async def _notify(self) -> None:
-        """Tell other processes of commits; commits that happen meanwhile share the next notification."""
+        """Tell other processes of commits: of the first at once, of those that come meanwhile together.
+
+        A notification wakes a backend and a process for each one who listens, so a busy ledger does not send
+        one per commit.
+        """
         while True:
-            await self._committed.wait()
-            self._committed.clear()
+            await self._to_be_told.wait()
+            self._to_be_told.clear()
+            committed, self._committed = self._committed, set()
             try:
                 with _translated():
-                    await self._pool.execute(_NOTIFY)
+                    await self._pool.execute(_NOTIFY, notice(committed))
             except FoldlineError as error:
                 # They poll; nothing is lost but a second.
                 log.warning("ledger_notify_failed", error=error.message)
+            await asyncio.sleep(NOTIFY_SECONDS)
 
     async def _refuse_foreign_events(self) -> None:
         with _translated():

@@ -15,7 +15,7 @@ from foldline.wire.upcast import UPCASTERS
 from foldline_recorder import checkpoints, metrics
 from foldline_recorder.broadcast import Broadcast
 from foldline_recorder.checkpoints import Checkpoints
-from foldline_recorder.patience import GATHER_SECONDS, until_available
+from foldline_recorder.patience import until_available
 from foldline_recorder.projections.runs import Runs
 from foldline_recorder.records import Record, Records, UnreadableRecord
 
@@ -24,8 +24,15 @@ log = logs.logger()
 TYPES = frozenset({*RUN_TYPES, *UPCASTERS})
 """An event of a run that is of none of these is missed as a gap in the versions of its stream."""
 
+ENDS = frozenset({"RunCompleted", "RunFailed", "RunStopped"})
+"""Whoever watches a run hears of its end at once."""
+
 BATCH = 500
 BEHIND_SECONDS = 1.0
+
+GATHER_SECONDS = 0.05
+"""Between two looks for new events while they keep coming: nobody who watches notices, and a busy ledger is
+read in tens of commits instead of one by one."""
 
 
 class Ingest:
@@ -50,7 +57,7 @@ class Ingest:
         position = await self._positions.load(checkpoints.RUNS)
         log.info("follow_started", follower=checkpoints.RUNS, position=str(position))
         async for batch in self._store.follow(
-            after=position, types=TYPES, limit=BATCH, gather_seconds=GATHER_SECONDS
+            after=position, types=TYPES, limit=BATCH, gather_seconds=GATHER_SECONDS, urgent=ENDS
         ):
             self._lag.begin(batch[0].time)
             await until_available(partial(self._take_in, batch), doing="ingest")

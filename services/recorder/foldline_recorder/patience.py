@@ -13,10 +13,6 @@ log = logs.logger()
 SHORTEST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 
-GATHER_SECONDS = 0.025
-"""Between two looks for new events while they keep coming: nobody who watches notices, and a busy ledger is
-read in tens of commits instead of one by one."""
-
 
 async def until_available(work: Callable[[], Awaitable[None]], *, doing: str) -> None:
     """Call `work` until it does not raise UNAVAILABLE. Any other error comes out at once."""

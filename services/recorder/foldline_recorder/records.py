@@ -122,6 +122,11 @@ class Records:
                 self._remember(stream, None, record)
             return record if record is not None and record.version == version else None
 
+    def known(self, run_id: str, version: int) -> Record | None:
+        """The record as of this version if it is in memory."""
+        record = self._folds.at_most(run_stream(run_id), version)
+        return record if record is not None and record.version == version else None
+
     async def follow(self, stream: str, events: Sequence[Recorded]) -> Record | None:
         """The record behind these events of one stream, or later; for whoever follows the ledger.
 

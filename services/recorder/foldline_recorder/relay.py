@@ -7,7 +7,6 @@ the relay goes on from where it was.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
@@ -15,7 +14,7 @@ from functools import partial
 import msgspec
 
 from foldline.bus import subjects
-from foldline.bus.port import Bus, Message
+from foldline.bus.port import Bus, Fact, Message
 from foldline.chassis import logs
 from foldline.chassis.clock import Clock
 from foldline.domain.errors import FoldlineError, Kind
@@ -24,12 +23,15 @@ from foldline.eventstore.port import EventStore, Position, Recorded
 from foldline.wire import cloudevents
 from foldline_recorder import checkpoints, metrics
 from foldline_recorder.checkpoints import Checkpoints
-from foldline_recorder.patience import GATHER_SECONDS, until_available
+from foldline_recorder.patience import until_available
 
 log = logs.logger()
 
-BATCH = 100
-"""Published together: one after the other within a stream, all streams at once."""
+BATCH = 500
+"""Published together, in the order of the ledger."""
+
+GATHER_SECONDS = 0.1
+"""Between two looks for new events while they keep coming: outsiders can wait, for larger batches."""
 
 
 class Relay:
@@ -68,44 +70,24 @@ class Relay:
 
     async def _publish_all(self, batch: Sequence[Recorded]) -> None:
         """Publish the batch, again and again until NATS has all of it."""
-        streams: dict[str, deque[Recorded]] = {}
-        for recorded in batch:
-            streams.setdefault(recorded.stream, deque()).append(recorded)
-        await until_available(partial(self._publish_streams, list(streams.values())), doing="relay")
+        await until_available(partial(self._publish, deque(batch)), doing="relay")
 
-    async def _publish_streams(self, streams: Sequence[deque[Recorded]]) -> None:
-        """Publish and remove events from the left of each stream; raise when NATS went away in between."""
-        async with asyncio.TaskGroup() as tasks:
-            publishing = [tasks.create_task(self._publish_stream(events)) for events in streams]
-        for done in publishing:
-            if (error := done.result()) is not None:
-                raise error
-
-    async def _publish_stream(self, events: deque[Recorded]) -> FoldlineError | None:
-        while events:
-            try:
-                await self._publish(events[0])
-            except FoldlineError as error:
-                if error.kind is not Kind.UNAVAILABLE:
-                    raise
-                return error  # the other streams are to come to their own ends
-            events.popleft()
-        return None
-
-    async def _publish(self, recorded: Recorded) -> None:
+    async def _publish(self, waiting: deque[Recorded]) -> None:
+        """Publish all that waits; raise when NATS went away in between."""
         try:
-            workspace = facts.meta_of(recorded).workspace
-            subject = subjects.event(workspace, recorded.stream, recorded.type)
-            body = cloudevents.encode(
-                id=recorded.id,
-                stream=recorded.stream,
-                version=recorded.version,
-                type=recorded.type,
-                time=recorded.time,
-                payload=recorded.payload,
-                meta=recorded.meta,
-            )
-            await self._bus.publish_fact(subject, body, message_id=recorded.id)
+            await self._bus.publish_facts([_fact(recorded) for recorded in waiting])
+            return
+        except (FoldlineError, msgspec.MsgspecError) as error:
+            if isinstance(error, FoldlineError) and error.kind is Kind.UNAVAILABLE:
+                raise
+        # One of them cannot be published.
+        while waiting:
+            await self._publish_or_park(waiting[0])
+            waiting.popleft()
+
+    async def _publish_or_park(self, recorded: Recorded) -> None:
+        try:
+            await self._bus.publish_facts([_fact(recorded)])
         except (FoldlineError, msgspec.MsgspecError) as error:
             if isinstance(error, FoldlineError) and error.kind is Kind.UNAVAILABLE:
                 raise
@@ -118,3 +100,18 @@ class Relay:
         pointer = {"id": recorded.id, "stream": recorded.stream, "version": recorded.version}
         subject = subjects.event("", recorded.stream, recorded.type)
         await self._bus.park(Message(subject, msgspec.json.encode(pointer)), str(error))
+
+
+def _fact(recorded: Recorded) -> Fact:
+    """Raises INVALID, or an error of msgspec, for an event that somebody edited."""
+    body = cloudevents.encode(
+        id=recorded.id,
+        stream=recorded.stream,
+        version=recorded.version,
+        type=recorded.type,
+        time=recorded.time,
+        payload=recorded.payload,
+        meta=recorded.meta,
+    )
+    subject = subjects.event(facts.meta_of(recorded).workspace, recorded.stream, recorded.type)
+    return Fact(subject, body, recorded.id)

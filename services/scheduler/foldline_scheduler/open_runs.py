@@ -33,14 +33,19 @@ class OpenRuns:
         self._pool = pool
         self._store = store
         self._catching_up = asyncio.Lock()
+        self._looked_at = START  # what the ledger had up to here is in the read model
 
     async def catch_up(self) -> None:
         """Apply everything that the ledger has by now."""
         async with self._catching_up:
-            position = await self._position()
-            while events := await self._store.read_all(after=position, limit=BATCH, types=TYPES):
-                position = events[-1].position
-                await self._apply(events, position)
+            self._looked_at = max(self._looked_at, await self._position())
+            is_full = True
+            while is_full:
+                page = await self._store.read_page(after=self._looked_at, limit=BATCH, types=TYPES)
+                if page.events:
+                    await self._apply(page.events, page.events[-1].position)
+                self._looked_at = page.next
+                is_full = len(page.events) == BATCH
 
     async def of(self, partitions: Iterable[int]) -> Sequence[str]:
         """Ids of the open runs of these partitions, as of now."""

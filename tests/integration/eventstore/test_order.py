@@ -156,19 +156,20 @@ async def test_of_many_unruly_writers_followers_miss_nothing_and_see_nothing_twi
     assert positions == sorted(positions)
 
 
+@pytest.mark.parametrize("types", [None, ["Wanted"]])
 async def test_a_commit_of_another_process_wakes_the_follower(
-    store: PostgresEventStore, database: str, monkeypatch: pytest.MonkeyPatch
+    store: PostgresEventStore, database: str, monkeypatch: pytest.MonkeyPatch, types: list[str] | None
 ) -> None:
     monkeypatch.setattr(postgres, "POLL_SECONDS", 60.0)  # longer than the test: only NOTIFY can wake it
 
     async with (
         connect.pool(database, role="foldline_scheduler", name="other") as pool,
         PostgresEventStore(pool, database) as other,
-        Follower(store) as follower,
+        Follower(store, types=types) as follower,
     ):
         head, stream = NO_STREAM, a_stream()
         for count in range(1, 6):
-            head = await other.append(stream, head, [an_event()])
+            head = await other.append(stream, head, [an_event("Wanted")])
             await until(lambda count=count: len(follower.seen) == count)  # type: ignore[misc]
 
 
@@ -188,7 +189,7 @@ async def test_a_follower_of_rare_types_does_not_read_the_ledger_again_and_again
     """Its place moves on over events that it does not want."""
     await store.append(a_stream(), NO_STREAM, [an_event("Common") for _ in range(10)])
 
-    page = await store._page(START, 5, ["Rare"])
+    page = await store.read_page(after=START, limit=5, types=["Rare"])
 
     assert page.events == []
     assert await store.read_all(after=page.next, limit=100) == []

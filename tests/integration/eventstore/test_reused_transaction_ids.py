@@ -33,7 +33,7 @@ async def test_a_follower_that_looked_past_lost_ids_still_gets_the_events_that_r
         first, second = a_stream(), a_stream()
         await store.append(first, NO_STREAM, [an_event()])
         await burn_ids(dsn, 500)
-        page = await store._page(START, 10, None)
+        page = await store.read_page(after=START, limit=10)
 
         own_postgres.kill()
         own_postgres.start()

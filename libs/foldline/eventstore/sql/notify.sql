@@ -1,2 +1,3 @@
 -- Wake whoever follows the ledger.
-select pg_notify('foldline_ledger', '')
+-- $1 types of the events that were committed, as a JSON array; empty: any
+select pg_notify('foldline_ledger', $1)

@@ -25,7 +25,7 @@ from foldline.domain.schedule_events import (
 from foldline.domain.schedules import ScheduleState
 from foldline.domain.triggers import TriggerState
 from foldline.eventstore import facts
-from foldline.eventstore.port import EventStore, Head, Position, Recorded
+from foldline.eventstore.port import START, EventStore, Head, Position, Recorded
 from foldline.pg import sql
 from foldline.pg.connect import Connection, Pool
 from foldline.pg.errors import is_unavailable
@@ -73,16 +73,22 @@ class Views:
         self._pool = pool
         self._store = store
         self._catching_up = asyncio.Lock()
+        self._looked_at = START  # what the ledger had up to here is in the read model
 
     async def catch_up(self) -> None:
         """Apply everything that the ledger has by now."""
         async with self._catching_up:
             with _translated():
                 position = Position.parse(await self._pool.fetchval(_POSITION))
-            while events := await self._store.read_all(after=position, limit=BATCH, types=TYPES):
-                position = events[-1].position
-                with _translated():
-                    await self._take_in(events)
+            self._looked_at = max(self._looked_at, position)
+            is_full = True
+            while is_full:
+                page = await self._store.read_page(after=self._looked_at, limit=BATCH, types=TYPES)
+                if page.events:
+                    with _translated():
+                        await self._take_in(page.events)
+                self._looked_at = page.next
+                is_full = len(page.events) == BATCH
 
     async def load(self, stream: str) -> Seen | None:
         with _translated():
