@@ -27,7 +27,7 @@ REPEATS = 5
 
 
 def main() -> None:
-    options = _parser().parse_args()
+    options = options_of()
     lines = []
     with tempfile.TemporaryDirectory(prefix="foldline-bench-") as name:
         folder = Path(name)
@@ -39,7 +39,8 @@ def main() -> None:
         sys.stdout.write(table(lines))
 
 
-def _parser() -> argparse.ArgumentParser:
+def options_of(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """What was asked for; ends the program where that cannot be."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON line per result, at once")
     parser.add_argument("--case", type=_cases, default=list(CASES), help="only these, with commas between")
@@ -48,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--repeats", type=int, default=REPEATS, help=f"how often ({REPEATS})")
     parser.add_argument("--long", action="store_true", help="also what takes minutes: a map of 100,000 items")
-    return parser
+    return parser.parse_args(words)
 
 
 def _cases(text: str) -> list[str]:
