@@ -46,6 +46,14 @@ class Stack:
             shares[name] = shares.get(name, 0.0) + spent / took * 100
         return sum(shares.values()), {name: round(value, 2) for name, value in shares.items()}
 
+    def spent(self) -> dict[str, float]:
+        """Seconds of processor time by program since it began, with those of children that have ended."""
+        found: dict[str, float] = {}
+        for process, name in self._everyone():
+            with suppress(psutil.NoSuchProcess):
+                found[name] = found.get(name, 0.0) + sum(process.cpu_times()[:4])
+        return found
+
     def _times(self) -> dict[int, tuple[str, float]]:
         found: dict[int, tuple[str, float]] = {}
         for process, name in self._everyone():

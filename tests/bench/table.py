@@ -28,7 +28,14 @@ AIMS = {
 """What each number should reach; an empty isolation stands for either."""
 
 _HEAD: Row = ("case", "isolation", "measure", "median", "min", "max", "n", "aim", "x floor")
-_NO_MEASURES = ("hops_ms", "floors_ms", "conditions", "floor", "by_process", "scheduler_pss_mb")
+_BY_NAME = {
+    "hops_ms": "hops of a chained step, ms (medians)",
+    "cpu_ms_per_step": "processor time of a step, ms",
+    "by_process": "by process",
+    "bytes_per_step_by_table": "bytes a step by table",
+    "scheduler_pss_mb": "memory of the scheduler, MB",
+}
+"""Splits of a result, shown as lists of their own."""
 
 
 def table(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -36,9 +43,10 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
     if not lines:
         return ""
     parts = [_columns([_HEAD, *(row for line in lines for row in _rows(line))])]
-    hops = [_hops(line) for line in lines if "hops_ms" in line]
-    if hops:
-        parts.append("hops of a chained step, ms (medians)\n" + _columns(hops))
+    for name, title in _BY_NAME.items():
+        splits = [_split(line, name) for line in lines if name in line]
+        if splits:
+            parts.append(title + "\n" + "\n".join(splits))
     floors = [(name, f"{value:g} ms") for name, value in lines[0]["floors_ms"].items()]
     parts.append("floors (medians)\n" + _columns(floors))
     parts.append(
@@ -49,12 +57,11 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
 
 def _rows(line: Mapping[str, Any]) -> Iterable[Row]:
     ratio = str(line.get("ratio_to_floor", ""))
-    items = f" of {line['items']:,}" if "items" in line else ""
     for unit, numbers in line.items():
-        if not isinstance(numbers, dict) or "median" not in numbers or unit in _NO_MEASURES:
+        if not isinstance(numbers, dict) or "median" not in numbers:
             continue
         figures = (f"{numbers[name]:g}" for name in ("median", "min", "max", "n"))
-        yield (line["case"] + items, line["isolation"], unit, *figures, _aim(line, unit), ratio)
+        yield (_case(line), line["isolation"], unit, *figures, _aim(line, unit), ratio)
         ratio = ""
 
 
@@ -63,8 +70,13 @@ def _aim(line: Mapping[str, Any], unit: str) -> str:
     return next(filter(None, found), "")
 
 
-def _hops(line: Mapping[str, Any]) -> Row:
-    return (line["isolation"], *(f"{name} {value:.3f}" for name, value in line["hops_ms"].items()))
+def _split(line: Mapping[str, Any], name: str) -> str:
+    parts = ", ".join(f"{part} {value:g}" for part, value in line[name].items())
+    return f"{_case(line)} {line['isolation']}: {parts}"
+
+
+def _case(line: Mapping[str, Any]) -> str:
+    return f"{line['case']} of {line['items']:,}" if "items" in line else str(line["case"])
 
 
 def _columns(rows: Sequence[Row]) -> str:

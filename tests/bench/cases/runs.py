@@ -23,6 +23,7 @@ COMMIT = ("commit_one_row", "nats_request")
 async def chain(bench: Bench, isolation: Isolation) -> list[Result]:
     workflow = bench.release("chain", isolation)
     await bench.run(workflow)
+    before = bench.installation.stack.spent()
     per_step: list[float] = []
     whole: list[float] = []
     split: dict[str, list[float]] = {name: [] for name in hops.HOPS}
@@ -40,7 +41,13 @@ async def chain(bench: Bench, isolation: Isolation) -> list[Result]:
             case="chain",
             isolation=isolation,
             measures={"ms_per_step": per_step, "ms_per_step_of_run": whole},
-            facts={"steps": steps, "runs": bench.repeats, "warm": True, "hops_ms": hops.medians(split)},
+            facts={
+                "steps": steps,
+                "runs": bench.repeats,
+                "warm": True,
+                "hops_ms": hops.medians(split),
+                "cpu_ms_per_step": _spent(bench, before, steps * bench.repeats),
+            },
             against=Against(median, _with_fork(COMMIT, isolation)),
         )
     ]
@@ -49,6 +56,7 @@ async def chain(bench: Bench, isolation: Isolation) -> list[Result]:
 async def fan(bench: Bench, isolation: Isolation) -> list[Result]:
     workflow = bench.release("fan", isolation)
     await bench.run(workflow)
+    before = bench.installation.stack.spent()
     rates: list[float] = []
     steps = 0
     for _ in range(bench.repeats):
@@ -61,7 +69,12 @@ async def fan(bench: Bench, isolation: Isolation) -> list[Result]:
             case="fan",
             isolation=isolation,
             measures={"steps_per_s": rates},
-            facts={"steps": steps, "runs": bench.repeats, "warm": True},
+            facts={
+                "steps": steps,
+                "runs": bench.repeats,
+                "warm": True,
+                "cpu_ms_per_step": _spent(bench, before, steps * bench.repeats),
+            },
             against=Against(1000 / summary(rates)["median"], floors),
         )
     ]
@@ -70,6 +83,7 @@ async def fan(bench: Bench, isolation: Isolation) -> list[Result]:
 async def many(bench: Bench, isolation: Isolation) -> list[Result]:
     workflow = bench.release("many", isolation)
     await bench.run(workflow)
+    before = bench.installation.stack.spent()
     rates: list[float] = []
     slowest: list[float] = []
     medians: list[float] = []
@@ -85,7 +99,13 @@ async def many(bench: Bench, isolation: Isolation) -> list[Result]:
             case="many",
             isolation=isolation,
             measures={"steps_per_s": rates, "run_p95_s": slowest, "run_p50_s": medians},
-            facts={"runs": MANY_RUNS, "steps": MANY_RUNS * 5, "rounds": bench.repeats, "warm": True},
+            facts={
+                "runs": MANY_RUNS,
+                "steps": MANY_RUNS * 5,
+                "rounds": bench.repeats,
+                "warm": True,
+                "cpu_ms_per_step": _spent(bench, before, MANY_RUNS * 5 * bench.repeats),
+            },
         )
     ]
 
@@ -152,6 +172,13 @@ async def map_(bench: Bench, isolation: Isolation) -> list[Result]:
             )
         )
     return results
+
+
+def _spent(bench: Bench, before: dict[str, float], steps: int) -> dict[str, float]:
+    """Processor time by program: unlike time on the wall it hardly depends on what else the machine does."""
+    after = bench.installation.stack.spent()
+    each = {name: max(0.0, used - before.get(name, 0.0)) * 1000 / steps for name, used in after.items()}
+    return {"total": round(sum(each.values()), 3), **{name: round(one, 3) for name, one in each.items()}}
 
 
 def _memory(bench: Bench) -> float:
