@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -28,7 +29,8 @@ REPEATS = 5
 
 def main() -> None:
     options = options_of()
-    lines = []
+    # Told to end, it still takes down what it has put up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="foldline-bench-") as name:
         folder = Path(name)
         machine = floors.of_machine(folder)

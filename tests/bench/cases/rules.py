@@ -41,6 +41,7 @@ async def replay(bench: Bench, isolation: Isolation) -> list[Result]:
     folded: list[float] = []
     decoded: list[float] = []
     alone: list[float] = []
+    fold([_event(row) for row in rows])
     for _ in range(FOLDS):
         began = time.perf_counter()
         history = [_event(row) for row in rows]
