@@ -120,8 +120,11 @@ $(CACHE)/ray/.ready: requirements.lock Makefile | $(VENV)/.ready
 test-acceptance: setup ## the whole platform through its command line, kill -9 included
 	$(PYTEST) tests/acceptance
 
-bench: setup ## measure the platform's own cost of a step
-	$(BIN)/python -m tests.bench
+bench: ## measure what the platform costs (CASE=chain,fan ISOLATION=shared REPEATS=2 JSON=1 LONG=1)
+	@# Standard output is for results alone.
+	@$(MAKE) --no-print-directory setup >&2
+	@$(BIN)/python -m tests.bench $(if $(JSON),--json) $(if $(CASE),--case $(CASE)) $(if $(LONG),--long) \
+		$(if $(ISOLATION),--isolation $(ISOLATION)) $(if $(REPEATS),--repeats $(REPEATS))
 
 chaos: setup ## hurt an installation by seed, 20 campaigns of 20 faults (SEED=n for others)
 	$(BIN)/foldline chaos --seed $(or $(SEED),1) --campaigns 20 --faults 20

@@ -1,1 +1,1 @@
-"""Measurements: `make bench`. They print numbers and assert nothing."""
+"""Measurements: `make bench`. They print numbers and assert nothing. What each means: docs/performance.md."""

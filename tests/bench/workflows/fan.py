@@ -1,19 +1,25 @@
-"""Two hundred steps that may all run at the same time, and one that waits for them."""
+"""Five hundred steps that may all run at the same time, and one that waits for them."""
 
 import foldline as fl
 
 
 @fl.step
-def nothing(number: int) -> int:
+def fresh(number: int) -> int:
     return number
 
 
-@fl.step
-def join() -> int:
-    return 0
+@fl.step(isolation="shared", effects="pure")
+def shared(number: int) -> int:
+    return number
 
 
 @fl.workflow
-def fan() -> None:
-    steps = [nothing(number) for number in range(200)]
-    join().after(*steps)
+def fan_fresh() -> None:
+    steps = [fresh(number) for number in range(500)]
+    fresh.named("join").after(*steps)(0)
+
+
+@fl.workflow
+def fan_shared() -> None:
+    steps = [shared(number) for number in range(500)]
+    shared.named("join").after(*steps)(0)
