@@ -31,6 +31,7 @@ def work_for(state: RunState, step: str, partition: int = 0) -> Work:
         timeouts=declared.timeouts,
         resources=declared.resources,
         allow_pickle=declared.allow_pickle,
+        effects=declared.effects,
         checkpoint=_left_behind(state.step(step)),
     )
 
