@@ -38,8 +38,7 @@ def chain(state: RunState, first: Work) -> Work:
 
 
 def take_up(decision: Decision, report: Report) -> None:
-    """The session of `report` has begun what comes after it: so it is scheduled there, if it may be at all.
-    """
+    """The session of `report` has begun what comes after it: so it is scheduled there, if it may be."""
     key = report.goes_on
     if (
         key is UNSET

@@ -50,6 +50,7 @@ class Work(Message, frozen=True, kw_only=True):
     ranks: int = 0
     effects: str = ""
     ahead: tuple[Work, ...] = ()
+    slot_seconds: float = 0.0
 
 
 class StopAttempt(Message, frozen=True, kw_only=True):

@@ -47,6 +47,7 @@ _STOPPED = Failure(kind="stopped", reason="STEP_STOPPED", message="the step was 
 _LEFT = Failure(
     kind="infrastructure", reason="EXECUTOR_LEFT", message="the executor shut down before the attempt ended"
 )
+_NO_SLOT = Failure(kind="infrastructure", reason="NO_SLOT", message="its executor had no slot for it in time")
 _BUG = Failure(
     kind="infrastructure", reason="EXECUTOR_FAULT", message="the executor itself failed; its log says how"
 )
@@ -292,8 +293,8 @@ class Attempts:
     async def _run(self, live: _Live) -> Result:
         if live.verdict is not None:
             return Result(failure=live.verdict)
-        if not live.has_slot:
-            await self._wait_for_slot(live)
+        if not live.has_slot and not await self._has_got_slot(live):
+            return Result(failure=_NO_SLOT)
         metrics.BUSY.inc()
         try:
             return await self._runner.run(
@@ -305,14 +306,21 @@ class Attempts:
         finally:
             metrics.BUSY.dec()
 
-    async def _wait_for_slot(self, live: _Live) -> None:
-        self._in_line += 1
-        try:
+    async def _has_got_slot(self, live: _Live) -> bool:
+        if self._slots.locked():
+            self._in_line += 1
+            try:
+                async with asyncio.timeout(live.work.slot_seconds or None):
+                    await self._slots.acquire()
+            except TimeoutError:
+                return False
+            finally:
+                self._in_line -= 1
+        else:
             await self._slots.acquire()
-        finally:
-            self._in_line -= 1
         live.has_slot = True
         live.chain.start()
+        return True
 
     def _on_started(self, live: _Live) -> None:
         self._tasks.create_task(self._report_start(live))

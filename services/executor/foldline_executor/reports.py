@@ -161,8 +161,7 @@ class Reports:
         self._wake(GATHER_SECONDS if may_wait and len(self._gathered) < MOST_GATHERED else 0.0)
 
     def _wake(self, seconds: float) -> None:
-        """Let what has gathered leave, at the latest then. At once means: with all that is told this moment.
-        """
+        """Let what has gathered leave, at the latest then. At once: with all that is told this moment."""
         loop = asyncio.get_running_loop()
         due = loop.time() + seconds
         if self._timer is not None:

@@ -16,6 +16,7 @@ from msgspec import UNSET, Raw
 
 from foldline.bus.port import Bus, Message, Poison
 from foldline.chassis import logs
+from foldline.domain.assignments import SLOT_SECONDS
 from foldline.domain.commands import LoseAttempts, ReceiveReport
 from foldline.domain.effects import StopAttempt
 from foldline.domain.errors import FoldlineError, Kind
@@ -96,6 +97,10 @@ class Listener:
         if report.kind in ("succeeded", "failed") and report.goes_on is UNSET:
             # Whatever becomes of the report: its process has ended, so the slot may be given away with it.
             self._owner.queue.ended(report.session, report.key)
+        if report.kind == "succeeded":
+            self._owner.executors.note_end(report.session, report.seconds)
+        elif report.failure is not UNSET and report.failure.reason == "NO_SLOT":
+            self._owner.executors.note_end(report.session, SLOT_SECONDS)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._owner.post(run, Posted(ReceiveReport(report, random.random()), run.own_meta(), done))  # noqa: S311 - jitter
         return _Reported(run, report, done, message)

@@ -134,8 +134,7 @@ class Queue:
             self._hold(run, about, key, declared, session)
 
     def begun(self, state: RunState, name: str) -> None:
-        """The step's newest attempt takes its room although it was not asked for: its executor has begun it.
-        """
+        """The step's newest attempt takes its room unasked: its executor has begun it by itself."""
         step = state.step(name)
         if not step.is_active:
             return
@@ -277,6 +276,7 @@ class Queue:
             size=size,
             flavor=one.resources.flavor,
             image=one.image,
+            is_unsafe=one.is_unsafe,
             bounds=tuple(bounds),
         )
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 from msgspec.structs import replace
+from tests.unit.domain.graphs import RUN, Game, artifact, condition, function, graph, guarded, output, report
 
 from foldline.domain import ahead
 from foldline.domain.assignments import work_for
@@ -17,7 +18,6 @@ from foldline.domain.evolve import fold
 from foldline.domain.run_events import AttemptSucceeded, StepScheduled
 from foldline.domain.spec import Binding, MetricRef, Resources, Step, Timeouts
 from foldline.domain.work import AttemptKey, Input, Report, Work
-from tests.unit.domain.graphs import RUN, Game, artifact, condition, function, graph, guarded, output, report
 
 
 def key(step: str, attempt: int = 1) -> AttemptKey:

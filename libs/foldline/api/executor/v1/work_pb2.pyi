@@ -94,6 +94,7 @@ class Work(google.protobuf.message.Message):
     RANKS_FIELD_NUMBER: builtins.int
     EFFECTS_FIELD_NUMBER: builtins.int
     AHEAD_FIELD_NUMBER: builtins.int
+    SLOT_SECONDS_FIELD_NUMBER: builtins.int
     workspace: builtins.str
     workflow: builtins.str
     partition: builtins.int
@@ -108,6 +109,10 @@ class Work(google.protobuf.message.Message):
     """As declared: processes that work on it together; 0 means one."""
     effects: builtins.str
     """As declared: what running it again would mean; empty for idempotent."""
+    slot_seconds: builtins.float
+    """It is given back, as a failure of infrastructure NO_SLOT, when it has not got a slot within so many seconds; 0
+    means that it waits however long that takes.
+    """
     @property
     def key(self) -> Global___AttemptKey: ...
     @property
@@ -157,9 +162,10 @@ class Work(google.protobuf.message.Message):
         ranks: builtins.int = ...,
         effects: builtins.str = ...,
         ahead: collections.abc.Iterable[Global___Work] | None = ...,
+        slot_seconds: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "command", b"command", "function", b"function", "key", b"key", "resources", b"resources", "timeouts", b"timeouts"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["ahead", b"ahead", "allow_pickle", b"allow_pickle", "bundle", b"bundle", "checkpoint", b"checkpoint", "command", b"command", "effects", b"effects", "environment", b"environment", "function", b"function", "inputs", b"inputs", "isolation", b"isolation", "key", b"key", "outputs", b"outputs", "partition", b"partition", "ranks", b"ranks", "resources", b"resources", "timeouts", b"timeouts", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["ahead", b"ahead", "allow_pickle", b"allow_pickle", "bundle", b"bundle", "checkpoint", b"checkpoint", "command", b"command", "effects", b"effects", "environment", b"environment", "function", b"function", "inputs", b"inputs", "isolation", b"isolation", "key", b"key", "outputs", b"outputs", "partition", b"partition", "ranks", b"ranks", "resources", b"resources", "slot_seconds", b"slot_seconds", "timeouts", b"timeouts", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
 
 Global___Work: typing_extensions.TypeAlias = Work
 
