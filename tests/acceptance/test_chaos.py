@@ -74,13 +74,13 @@ async def doubler(platform: Installation) -> AsyncIterator[None]:
         sessions.add(wire.decode(Heartbeat, message.body).session)
 
     async def on_work(message: Message) -> None:
-        key = wire.decode(Work, message.body).key
         others = [one for one in sessions if subjects.work(one) != message.subject]
-        if key in heard or not others:
-            return
-        heard.append(key)
-        if len(heard) % 10 == 0:
-            await bus.publish(subjects.work(others[0]), message.body)
+        for work in wire.decode_all(Work, message.body):
+            if work.key in heard or not others:
+                continue
+            heard.append(work.key)
+            if len(heard) % 10 == 0:
+                await bus.publish(subjects.work(others[0]), wire.encode_all([work]))
 
     nats = EmbeddedNats(platform.home.nats, port=ports["nats"])
     async with jetstream.connect(nats.url, name="doubler") as bus:

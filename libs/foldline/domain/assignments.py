@@ -9,6 +9,9 @@ from foldline.domain.run import RunState, StepState, as_begun
 from foldline.domain.values import input_of
 from foldline.domain.work import AttemptKey, Work
 
+SLOT_SECONDS = 2.0
+"""An order that has waited at its executor for so long is better tried elsewhere."""
+
 
 def work_for(state: RunState, step: str, partition: int = 0) -> Work:
     """The order for the newest attempt of `step`. The step's inputs were found resolvable when it became
@@ -31,6 +34,8 @@ def work_for(state: RunState, step: str, partition: int = 0) -> Work:
         timeouts=declared.timeouts,
         resources=declared.resources,
         allow_pickle=declared.allow_pickle,
+        effects=declared.effects,
+        slot_seconds=0.0 if declared.effects == "unsafe" else SLOT_SECONDS,
         checkpoint=_left_behind(state.step(step)),
     )
 

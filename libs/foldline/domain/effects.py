@@ -93,7 +93,9 @@ def standing(state: RunState) -> list[Effect]:
 def _of(event: ev.RunEvent, state: RunState) -> Iterator[Effect]:  # noqa: C901  # one arm per event
     match event:
         case ev.StepScheduled():
-            yield Dispatch(event.step)
+            step = state.step(event.step)
+            if step.is_active and step.attempts[-1].number == event.attempt:  # it may be over already
+                yield Dispatch(event.step)
         case ev.ChildStarted():
             yield CreateChild(event.step, event.index)
         case ev.RunStopRequested():

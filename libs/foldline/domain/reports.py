@@ -7,7 +7,7 @@ from datetime import timedelta
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from foldline.domain import inner, retry
+from foldline.domain import ahead, inner, retry
 from foldline.domain import run_events as ev
 from foldline.domain.commands import LoseAttempts, ReceiveChild, ReceiveReport
 from foldline.domain.decision import Decision, Refused
@@ -24,6 +24,10 @@ def receive(decision: Decision, command: ReceiveReport) -> None:
     report = command.report
     step = decision.step(report.key.step)
     attempt = next((one for one in step.attempts if one.number == report.key.attempt), None)
+    if attempt is None and ahead.is_early(decision.state, report):
+        raise Refused("REPORTED_EARLY", f"{report.key} stands on what is not told yet", Kind.UNAVAILABLE)
+    if attempt is None and report.after is not UNSET:
+        return  # it was begun, and is not wanted
     if attempt is None:
         raise Refused("UNKNOWN_ATTEMPT", f"{report.key} was never scheduled", Kind.INVALID)
     if _is_known(attempt, report):
@@ -43,6 +47,7 @@ def receive(decision: Decision, command: ReceiveReport) -> None:
         case "succeeded":
             decision.add(_succeeded(report))
             after(decision, step.name)
+            ahead.take_up(decision, report)
         case "failed":
             if report.checkpoint is not UNSET and report.checkpoint != attempt.checkpoint:
                 # The report of it may have been replaced by this one before anybody heard it.

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from foldline.domain.artifacts import Artifact
 from foldline.domain.failures import Failure
-from foldline.domain.spec import Command, Function, Json, Output, Resources, Timeouts
+from foldline.domain.spec import Command, Function, Json, Output, OutputRef, Resources, Timeouts
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,6 +28,7 @@ class AttemptKey(Message, frozen=True, kw_only=True):
 class Input(Message, frozen=True, kw_only=True):
     value: Json | UnsetType = UNSET
     artifact: Artifact | UnsetType = UNSET
+    output: OutputRef | UnsetType = UNSET
 
 
 class Work(Message, frozen=True, kw_only=True):
@@ -47,6 +48,9 @@ class Work(Message, frozen=True, kw_only=True):
     command: Command | UnsetType = UNSET
     isolation: str = ""
     ranks: int = 0
+    effects: str = ""
+    ahead: tuple[Work, ...] = ()
+    slot_seconds: float = 0.0
 
 
 class StopAttempt(Message, frozen=True, kw_only=True):
@@ -70,6 +74,8 @@ class Report(Message, frozen=True, kw_only=True):
     message: str = ""
     checkpoint: Artifact | UnsetType = UNSET
     number: int = 0
+    goes_on: AttemptKey | UnsetType = UNSET
+    after: AttemptKey | UnsetType = UNSET
 
 
 class ReportAck(Message, frozen=True, kw_only=True):

@@ -57,7 +57,7 @@ async def serve(settings: Settings, life: Lifecycle, *, store: ArtifactStore, bu
         places = Places(store, place, bounds=_bounds(settings), pythons=settings.python_paths)
         opened.push_async_callback(places.close)
         tasks.create_task(loops.every(COLLECT_SECONDS, places.collect, name="collect", until=life.stop))
-        reports = Reports(bus, place.spool)
+        reports = Reports(bus, place.spool, tasks)
         attempts = Attempts(
             session=place.session,
             slots=settings.slot_count,

@@ -1,10 +1,14 @@
-"""The attempts of this session: each started once, whatever arrives twice; each reported, however it ends."""
+"""The attempts of this session: each started once, whatever arrives twice; each reported, however it ends.
+
+An order may bring orders for what comes next (`chains`): as long as attempts succeed quickly, one goes on
+from the other in the same slot, and the reports leave together.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 import structlog
@@ -22,6 +26,7 @@ from foldline.execution.notes import Notes
 from foldline.execution.progress import Pace
 from foldline.wire import work as wire
 from foldline_executor import metrics
+from foldline_executor.chains import Chain
 from foldline_executor.logs import AttemptLog
 from foldline_executor.process import Runner
 from foldline_executor.reports import Reports
@@ -29,6 +34,9 @@ from foldline_executor.settings import VERSION
 
 START_REPORT_SECONDS = 0.025
 """Attempts that end sooner are not reported as started by themselves."""
+
+REMEMBERED = 100_000
+"""Attempts that are not started again, however late an order for them comes once more."""
 
 INLINED_BYTES = 512 * 1024
 """All values that travel inside one report, together."""
@@ -39,6 +47,7 @@ _STOPPED = Failure(kind="stopped", reason="STEP_STOPPED", message="the step was 
 _LEFT = Failure(
     kind="infrastructure", reason="EXECUTOR_LEFT", message="the executor shut down before the attempt ended"
 )
+_NO_SLOT = Failure(kind="infrastructure", reason="NO_SLOT", message="its executor had no slot for it in time")
 _BUG = Failure(
     kind="infrastructure", reason="EXECUTOR_FAULT", message="the executor itself failed; its log says how"
 )
@@ -54,9 +63,13 @@ class _Order(msgspec.Struct, frozen=True):
 class _Live:
     """An attempt between its work order and its report."""
 
-    def __init__(self, work: Work, attempt_log: AttemptLog) -> None:
+    def __init__(self, work: Work, attempt_log: AttemptLog, chain: Chain) -> None:
         self.work = work
         self.log = attempt_log
+        self.chain = chain
+        self.after: AttemptKey | None = None
+        """Begun ahead of the ledger, on the success of that one."""
+        self.has_slot = False
         self.since = time.monotonic()
         self.verdict: Failure | None = None
         self.task: asyncio.Task[None] | None = None
@@ -87,17 +100,23 @@ class Attempts:
         self._reports = reports
         self._open_log = open_log
         self._tasks = tasks
-        self._known: set[AttemptKey] = set()
+        self._known: dict[AttemptKey, None] = {}
         self._live: dict[AttemptKey, _Live] = {}
+        self._in_line = 0  # that wait for a slot
         self._is_leaving = False
 
     @property
     def claims(self) -> dict[AttemptKey, Claim]:
         """Attempts that run or will, and what they take; and those that have ended and are not acknowledged:
-        they take nothing.
+        they take nothing. What was begun ahead is nobody's yet while the ledger does not know of it.
         """
         ended = dict.fromkeys(self._reports.ended, Claim())
-        return {key: ended.get(key) or _claim(live.work) for key, live in self._live.items()} | ended
+        told = {
+            key: ended.get(key) or _claim(live.work)
+            for key, live in self._live.items()
+            if live.after is None or not self._reports.is_pending(live.after)
+        }
+        return told | ended
 
     @property
     def busy(self) -> int:
@@ -105,44 +124,71 @@ class Attempts:
 
     async def on_work(self, message: Message) -> None:
         """Handler of Work. An attempt that this session knows already is not started again."""
+        unreadable: FoldlineError | None = None
         try:
-            work = wire.decode(Work, message.body)
+            bodies = wire.split(message.body)
         except FoldlineError as error:
-            await self._refuse(message, error)
-            return
-        if work.key in self._known:
-            log.debug("work_known_already", key=str(work.key))
-            return
-        self._known.add(work.key)
-        live = self._live[work.key] = _Live(work, self._open_log(work.key))
+            raise Poison(error.message) from error
+        for body in bodies:
+            try:
+                work = wire.decode(Work, body)
+            except FoldlineError as error:
+                if await self._refuse(body, error):
+                    unreadable = error
+                continue
+            if work.key in self._known:
+                log.debug("work_known_already", key=str(work.key))
+                continue
+            live = self._begin(work, Chain(work))
+            live.task = self._tasks.create_task(self._carry_out(live), name=f"attempt {work.key}")
+        self.changed.set()
+        if unreadable is not None:
+            raise Poison(unreadable.message) from unreadable
+
+    def _begin(self, work: Work, chain: Chain) -> _Live:
+        self._remember(work.key)
+        live = self._live[work.key] = _Live(work, self._open_log(work.key), chain)
         if self._is_leaving:
             live.verdict = _LEFT
-        live.task = self._tasks.create_task(self._carry_out(live), name=f"attempt {work.key}")
-        self.changed.set()
+        return live
 
-    async def _refuse(self, message: Message, error: FoldlineError) -> None:
-        """Park an order that cannot be read, and have its attempt fail where that can be told.
+    def _remember(self, key: AttemptKey) -> None:
+        self._known[key] = None
+        if len(self._known) > REMEMBERED:
+            oldest = next(iter(self._known))
+            if oldest not in self._live:
+                del self._known[oldest]
+
+    async def _refuse(self, body: msgspec.Raw, error: FoldlineError) -> bool:
+        """Have the attempt of an order that cannot be read fail, where that can be told; was it new?
 
         Otherwise it would be sent again for ever. An executor of another version may be able to read it.
         """
         try:
-            order = msgspec.json.decode(message.body, type=_Order)
+            order = msgspec.json.decode(body, type=_Order)
         except msgspec.MsgspecError:
-            raise Poison(error.message) from error
+            return True
         if order.key in self._known:
-            return
-        self._known.add(order.key)
+            return False
+        self._remember(order.key)
         text = f"the executor (version {VERSION}) cannot read the work order: {error.message}"
         failure = Failure(kind="infrastructure", reason="ORDER_UNREADABLE", message=text)
         report = Report(key=order.key, session=self._session, kind="failed", failure=failure)
         await self._reports.send(report, order.partition)
-        raise Poison(error.message) from error
+        return True
 
     async def on_stop(self, message: Message) -> None:
         """Handler of StopAttempt."""
         stop = wire.decode(StopAttempt, message.body)
-        if live := self._live.get(stop.key):
+        for live in self._reached_by(stop.key):
+            live.chain.cut()
             self._stop(live, _STOPPED, stop.grace_seconds, forced=stop.forced)
+
+    def _reached_by(self, key: AttemptKey) -> Iterable[_Live]:
+        """The attempt, or the one that has gone on from it by now."""
+        if live := self._live.get(key):
+            return [live]
+        return [live for live in self._live.values() if key in live.chain.done]
 
     async def keep_logs(self) -> None:
         """Bring to the store what the attempts wrote lately."""
@@ -181,18 +227,49 @@ class Attempts:
             live.task.cancel()
 
     async def _carry_out(self, live: _Live) -> None:
-        live.is_begun = True
+        """To the end of the chain, or as far as it goes at once."""
+        following: _Live | None = live
+        while following is not None:
+            live = following
+            live.is_begun = True
+            try:
+                following = await self._carry_out_one(live)
+            finally:
+                if live.has_slot:
+                    self._slots.release()
+                del self._live[live.work.key]
+                self.changed.set()
+
+    async def _carry_out_one(self, live: _Live) -> _Live | None:
         result = await self._result(live)
         live.is_ended = True
         if live.pace is not None:
             live.pace.end()
         report = self._report(live, result)
         self._count(live, result)
-        try:
-            await self._reports.send(report, live.work.partition)
-        finally:
-            del self._live[live.work.key]
-            self.changed.set()
+        following = self._following(live, result)
+        if following is not None:
+            report = msgspec.structs.replace(report, goes_on=following.work.key)
+        await self._reports.send(
+            report,
+            live.work.partition,
+            may_wait=following is not None or self._in_line > 0,
+            is_precious=live.work.effects == "unsafe",
+        )
+        return following
+
+    def _following(self, live: _Live, result: Result) -> _Live | None:
+        """What goes on from here, in the slot of this one."""
+        chain = live.chain
+        work = (
+            None if result.failure is not None or self._is_leaving else chain.next(live.work, result.outputs)
+        )
+        if work is None or work.key in self._known:
+            return None
+        following = self._begin(work, chain)
+        following.task, following.after = live.task, live.work.key
+        following.has_slot, live.has_slot = live.has_slot, False
+        return following
 
     async def _result(self, live: _Live) -> Result:
         """However it ends. A bug in here costs this attempt and nothing else."""
@@ -216,17 +293,34 @@ class Attempts:
     async def _run(self, live: _Live) -> Result:
         if live.verdict is not None:
             return Result(failure=live.verdict)
-        async with self._slots:
-            metrics.BUSY.inc()
+        if not live.has_slot and not await self._has_got_slot(live):
+            return Result(failure=_NO_SLOT)
+        metrics.BUSY.inc()
+        try:
+            return await self._runner.run(
+                live.work,
+                live.log,
+                lambda: self._on_started(live),
+                lambda notes, at_once: self._on_told(live, notes, at_once),
+            )
+        finally:
+            metrics.BUSY.dec()
+
+    async def _has_got_slot(self, live: _Live) -> bool:
+        if self._slots.locked():
+            self._in_line += 1
             try:
-                return await self._runner.run(
-                    live.work,
-                    live.log,
-                    lambda: self._on_started(live),
-                    lambda notes, at_once: self._on_told(live, notes, at_once),
-                )
+                async with asyncio.timeout(live.work.slot_seconds or None):
+                    await self._slots.acquire()
+            except TimeoutError:
+                return False
             finally:
-                metrics.BUSY.dec()
+                self._in_line -= 1
+        else:
+            await self._slots.acquire()
+        live.has_slot = True
+        live.chain.start()
+        return True
 
     def _on_started(self, live: _Live) -> None:
         self._tasks.create_task(self._report_start(live))
@@ -247,15 +341,15 @@ class Attempts:
     def _report_progress(self, live: _Live, notes: Notes) -> None:
         live.told += 1
         report = carrier.progressed(live.work.key, self._session, notes, live.told)
-        sent = self._reports.keep(report, live.work.partition)
-        self._tasks.create_task(self._reports.publish(sent))
+        self._reports.progress(report, live.work.partition)
 
     def _report(self, live: _Live, result: Result) -> Report:
         failure = result.failure
         if failure is not None and failure.kind == "stopped" and live.verdict is _LEFT:
             failure = _LEFT
         result = msgspec.structs.replace(result, failure=failure, outputs=_within_limit(result.outputs))
-        return carrier.ended(live.work.key, self._session, result, live.log.lines)
+        report = carrier.ended(live.work.key, self._session, result, live.log.lines)
+        return report if live.after is None else msgspec.structs.replace(report, after=live.after)
 
     def _count(self, live: _Live, result: Result) -> None:
         outcome = "succeeded" if result.failure is None else result.failure.kind

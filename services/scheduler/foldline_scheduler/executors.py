@@ -16,7 +16,13 @@ from msgspec import Struct
 from foldline.domain.work import AttemptKey, Claim, Heartbeat
 from foldline_scheduler.limits import counted
 from foldline_scheduler.policy import DEFAULT_POOL, PROCESS, Candidate
-from foldline_scheduler.sizes import NOTHING, UNBOUNDED, Flavors, Size, size_of
+from foldline_scheduler.sizes import NOTHING, UNBOUNDED, USUAL, Flavors, Size, size_of
+
+LEAD_SECONDS = 0.05
+MOST_LEAD = 50
+"""A session whose attempts end quickly is given so many in advance as fill this time, so that its slots do
+not stand empty while an order is on its way (docs/adr/0013).
+"""
 
 
 class Taken(Struct, frozen=True):
@@ -31,12 +37,16 @@ class Session:
 
     def __init__(self, heartbeat: Heartbeat, heard_at: float) -> None:
         self.heartbeat = heartbeat
+        self.held = frozenset(heartbeat.held)
         self.heard_at = heard_at
         self.reserved: dict[AttemptKey, Taken] = {}  # by this scheduler
         self.others: dict[
             AttemptKey, Taken
         ] = {}  # that the heartbeat shows and this scheduler knows nothing of
         self.ended: set[AttemptKey] = set()  # reported as ended, and held until that is acknowledged
+        self.pace = LEAD_SECONDS  # seconds that its attempts lately took, in the mean
+        self.odd = 0  # attempts of ours that take anything but the usual
+        self.used = NOTHING  # by what this scheduler reserved
 
     @property
     def is_open(self) -> bool:
@@ -54,10 +64,30 @@ class Session:
 
     @property
     def free(self) -> Size:
-        room = self.total
-        for taken in (*self.reserved.values(), *self.others.values()):
+        room = self.total.minus(self.used)
+        for taken in self.others.values():
             room = room.minus(taken.size)
         return room
+
+    def reserve(self, key: AttemptKey, taken: Taken) -> None:
+        self.reserved[key] = taken
+        self.odd += taken.size != USUAL
+        self.used = self.used.plus(taken.size)
+
+    def release(self, key: AttemptKey) -> Taken | None:
+        taken = self.reserved.pop(key, None)
+        if taken is not None:
+            self.odd -= taken.size != USUAL
+            self.used = self.used.minus(taken.size)
+        return taken
+
+    @property
+    def lead(self) -> int:
+        """Attempts of the usual size that it takes beyond its slots."""
+        if self.odd or any(taken.size != USUAL for taken in self.others.values()):
+            return 0
+        each = int(LEAD_SECONDS / max(self.pace, 0.001)) - 1
+        return max(0, min(MOST_LEAD, each * self.heartbeat.slots))
 
     @property
     def place(self) -> tuple[str, str]:
@@ -87,11 +117,13 @@ class Executors:
         session = self._sessions.get(heartbeat.session)
         if session is None:
             session = self._sessions[heartbeat.session] = Session(heartbeat, now)
-            session.reserved = self._absent.pop(heartbeat.session, {})
+            for key, taken in self._absent.pop(heartbeat.session, {}).items():
+                session.reserve(key, taken)
         before = session.heartbeat
         session.heartbeat = heartbeat
+        session.held = frozenset(heartbeat.held)
         session.heard_at = now
-        session.ended.intersection_update(heartbeat.held)
+        session.ended &= session.held
         self._take_others(session)
         if _offered(before) != _offered(heartbeat):
             self._changed(session)
@@ -106,6 +138,17 @@ class Executors:
             if gone.reserved:
                 self._absent[session] = gone.reserved
             self._count(gone.others.values(), -1)
+
+    def note_end(self, session: str, seconds: float) -> None:
+        """An attempt of that session has taken so long."""
+        here = self._sessions.get(session)
+        if here is None:
+            return
+        before = here.lead
+        here.pace += (min(seconds, 60.0) - here.pace) / 8
+        if here.lead != before:
+            self.changes += 1
+            self._changed(here)
 
     def hear_all(self, at: float) -> None:
         """Nobody counts as silent for what was before."""
@@ -142,12 +185,15 @@ class Executors:
         reserved = self._absent.setdefault(session, {}) if here is None else here.reserved
         if key in reserved:
             return
-        reserved[key] = taken
         self._count([taken], 1)
-        if here is not None:
-            here.ended.discard(key)
+        if here is None:
+            reserved[key] = taken
+            return
+        here.reserve(key, taken)
+        here.ended.discard(key)
+        if key in here.others:
             self._take_others(here)
-            self._changed(here)
+        self._changed(here)
 
     def release(self, session: str, key: AttemptKey, *, is_over: bool = True) -> None:
         """The attempt has ended: its room is free, also before the next heartbeat says so.
@@ -156,17 +202,18 @@ class Executors:
         """
         self.changes += 1
         here = self._sessions.get(session)
-        reserved = self._absent.get(session, {}) if here is None else here.reserved
-        taken = reserved.pop(key, None)
+        absent = self._absent.get(session, {})
+        taken = absent.pop(key, None) if here is None else here.release(key)
         if taken is not None:
             self._count([taken], -1)
         if here is None:
-            if not reserved:
+            if not absent:
                 self._absent.pop(session, None)
             return
-        if is_over and key in here.heartbeat.held:
+        if is_over and key in here.held:
             here.ended.add(key)
-        self._take_others(here)
+        if not is_over or key in here.others:
+            self._take_others(here)
         self._changed(here)
 
     def candidates(self, region: str, pool: str) -> list[Candidate]:
@@ -187,7 +234,9 @@ class Executors:
         region, pool = session.place
         beat = session.heartbeat
         backends = beat.backends or (PROCESS,)
-        found = Candidate(name, region, pool, session.total, session.free, beat.flavors, backends)
+        found = Candidate(
+            name, region, pool, session.total, session.free, beat.flavors, backends, session.lead
+        )
         self._candidates[name] = found
         return found
 

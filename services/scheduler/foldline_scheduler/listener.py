@@ -10,10 +10,13 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+
+from msgspec import UNSET, Raw
 
 from foldline.bus.port import Bus, Message, Poison
 from foldline.chassis import logs
+from foldline.domain.assignments import SLOT_SECONDS
 from foldline.domain.commands import LoseAttempts, ReceiveReport
 from foldline.domain.effects import StopAttempt
 from foldline.domain.errors import FoldlineError, Kind
@@ -23,7 +26,7 @@ from foldline.wire import work as wire
 from foldline_scheduler import metrics
 from foldline_scheduler.orders import Orders, key_of
 from foldline_scheduler.owner import Owner
-from foldline_scheduler.run import Posted
+from foldline_scheduler.run import OwnedRun, Posted
 
 log = logs.logger()
 
@@ -34,6 +37,15 @@ RESEND_SECONDS = 2.0
 #: Reports about runs of others are kept for a moment, for the case that their owner has just gone.
 FOREIGN_SECONDS = 5.0
 FOREIGN_REPORTS = 4096
+
+
+class _Reported(NamedTuple):
+    """A report that its run is to decide on."""
+
+    run: OwnedRun
+    report: Report
+    done: asyncio.Future[None]
+    message: Message
 
 
 class Listener:
@@ -59,20 +71,39 @@ class Listener:
     # -- reports -----------------------------------------------------------------------------------
 
     async def on_report(self, message: Message) -> None:
-        """A report from an executor; acknowledged after the commit. Unreadable ones are poison."""
+        """Reports from an executor; acknowledged after the commit. Unreadable ones are poison."""
+        posted: list[_Reported] = []
+        poison: Poison | None = None
+        for body in _several(message):
+            try:
+                if (one := await self._post(Message(message.subject, bytes(body)))) is not None:
+                    posted.append(one)
+            except Poison as error:
+                poison = error
+        if posted:
+            self._tasks.create_task(self._acknowledge(posted))
+        if poison is not None:
+            raise poison
+
+    async def _post(self, message: Message) -> _Reported | None:
+        """Give it to its run; None where that is somebody else's."""
         report = _decoded(Report, message)
         if not self._owner.owns(report.key.run_id):
             self._foreign.append((self._monotonic(), message, report.key.run_id))
-            return  # its owner hears it too
+            return None  # its owner hears it too
         run = await self._owner.load(report.key.run_id)
         if run is None:
             raise Poison(f"there is no run {report.key.run_id}")
-        if report.kind in ("succeeded", "failed"):
+        if report.kind in ("succeeded", "failed") and report.goes_on is UNSET:
             # Whatever becomes of the report: its process has ended, so the slot may be given away with it.
             self._owner.queue.ended(report.session, report.key)
+        if report.kind == "succeeded":
+            self._owner.executors.note_end(report.session, report.seconds)
+        elif report.failure is not UNSET and report.failure.reason == "NO_SLOT":
+            self._owner.executors.note_end(report.session, SLOT_SECONDS)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._owner.post(run, Posted(ReceiveReport(report, random.random()), run.own_meta(), done))  # noqa: S311 - jitter
-        self._tasks.create_task(self._acknowledge(report, done, message))
+        return _Reported(run, report, done, message)
 
     @property
     def has_foreign(self) -> bool:
@@ -85,18 +116,32 @@ class Listener:
         foreign, self._foreign = self._foreign, deque(maxlen=FOREIGN_REPORTS)
         for heard_at, message, run_id in foreign:
             if now - heard_at < FOREIGN_SECONDS and self._owner.owns(run_id):
-                await self.on_report(message)
+                await self.on_report(Message(message.subject, wire.join([message.body])))
 
-    async def _acknowledge(self, report: Report, done: asyncio.Future[None], message: Message) -> None:
-        try:
-            await done
-        except FoldlineError as refusal:
-            if refusal.kind is Kind.UNAVAILABLE:
-                # Not in the ledger: whoever owns the run then hears it again.
-                self._foreign.append((self._monotonic(), message, report.key.run_id))
-                return
-            await self._bus.park(message, refusal.message)
-        await self._orders.acknowledge(report)
+    async def _acknowledge(self, posted: list[_Reported]) -> None:
+        heard = []
+        for one in posted:
+            try:
+                await one.done
+            except FoldlineError as refusal:
+                if refusal.kind is Kind.UNAVAILABLE:
+                    # Not in the ledger: whoever owns the run then hears it again.
+                    self._foreign.append((self._monotonic(), one.message, one.report.key.run_id))
+                    continue
+                await self._bus.park(one.message, refusal.message)
+            heard.append(one.report)
+        await self._orders.acknowledge(heard)
+        for one in posted:
+            await self._stop_unwanted(one.run, one.report)
+
+    async def _stop_unwanted(self, run: OwnedRun, report: Report) -> None:
+        """The session has gone on, and the run did not: it was stopped, say."""
+        key = report.goes_on
+        if key is UNSET or run.state is None:
+            return
+        attempts = run.state.step(key.step).attempts
+        if not any(one.number == key.attempt and one.executor == report.session for one in attempts):
+            await self._orders.stop_stray(key, report.session)
 
     # -- heartbeats --------------------------------------------------------------------------------
 
@@ -149,6 +194,7 @@ class Listener:
         """A session that was silent and given up comes back like this: what it still runs was lost."""
         held = set(beat.held)
         current = set()
+        missing: dict[OwnedRun, list[str]] = {}
         for run, step in self._owner.active(beat.session):
             key = key_of(run, step)
             current.add(key)
@@ -156,9 +202,11 @@ class Listener:
             assert state is not None
             if key not in held:
                 if now - run.sent_at.get(key, 0.0) > RESEND_SECONDS:
-                    await self._orders.dispatch(run, step.name, now)
+                    missing.setdefault(run, []).append(step.name)
             elif state.status == "stopping" or step.status == "stopping":
                 await self._orders.stop(run, StopAttempt(step.name, key.attempt, beat.session, state.forced))
+        for run, steps in missing.items():
+            await self._orders.dispatch(run, steps, now)
         ended = {key for key, claim in zip(beat.held, beat.claims, strict=False) if not claim.workspace}
         for key in held - current - ended:
             if self._owner.owns(key.run_id) and not await self._is_current(key, beat.session):
@@ -174,6 +222,13 @@ class Listener:
             return False
         self._owner.touch(run)
         return any(one is run and key_of(one, step) == key for one, step in self._owner.active(session))
+
+
+def _several(message: Message) -> list[Raw]:
+    try:
+        return wire.split(message.body)
+    except FoldlineError as error:
+        raise Poison(error.message) from error
 
 
 def _decoded(cls: type[M], message: Message) -> M:

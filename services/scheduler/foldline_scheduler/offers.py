@@ -23,6 +23,7 @@ class Ready(Struct, frozen=True):
     max_active: int = 0  # the step's own limit over all runs of the workflow; 0 for none
     ranks: int = 0  # processes that each take so much; 0 for one
     image: bool = False  # it runs in a container image
+    is_unsafe: bool = False  # running it again might do harm
 
 
 class Offer(Struct, frozen=True, kw_only=True):
@@ -102,5 +103,6 @@ def _ready(state: RunState, name: str) -> Ready:
         resources=declared.resources,
         ranks=declared.ranks,
         image=declared.command is not UNSET and bool(declared.command.image),
+        is_unsafe=declared.effects == "unsafe",
         max_active=declared.max_active,
     )

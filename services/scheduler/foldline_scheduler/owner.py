@@ -264,7 +264,7 @@ class Owner:
                 await asyncio.sleep(LEDGER_RETRY_SECONDS)
         if outcome is not None:
             await self._learn(outcome)
-            await self._carry_out(run, effects(outcome.events, outcome.state))
+            await self._carry_out(run, effects(outcome.events, outcome.state), outcome.begun)
             self._release(run, outcome)
         for one, refusal in zip(posted, refusals, strict=True):
             if one.done is not None and not one.done.done():
@@ -278,11 +278,14 @@ class Owner:
         except FoldlineError as error:  # a cache that lacks something costs work, no more
             log.warning("reuse_not_kept", run_id=outcome.state.created.run_id, reason=error.reason)
 
-    async def _carry_out(self, run: OwnedRun, wanted: Sequence[Effect]) -> None:
+    async def _carry_out(self, run: OwnedRun, wanted: Sequence[Effect], begun: Collection[str] = ()) -> None:
+        steps = [one.step for one in wanted if isinstance(one, Dispatch) and one.step not in begun]
+        if steps:
+            await self._orders.dispatch(run, steps, self._monotonic())
         for effect in wanted:
             match effect:
                 case Dispatch():
-                    await self._orders.dispatch(run, effect.step, self._monotonic())
+                    pass
                 case StopAttempt():
                     await self._orders.stop(run, effect)
                 case _:

@@ -41,6 +41,7 @@ class Candidate(Struct, frozen=True):
     free: Size
     flavors: tuple[str, ...] = ()  # that it takes; empty for all
     backends: tuple[str, ...] = (PROCESS,)  # how it runs attempts
+    lead: int = 0  # attempts of the usual size that it takes beyond its room
 
     def takes(self, demand: Demand) -> bool:
         """Whatever room it has."""
@@ -106,13 +107,15 @@ class _Site:
         self.line = line
         self.candidates = candidates
         self.rooms = {one.session: one.free for one in candidates}
-        self.slots = sum(max(0, one.free.slots) for one in candidates)
+        self.slots = sum(max(0, one.free.slots + one.lead) for one in candidates)
         self.kept = ""
         """The session that is kept free for the first that was passed over for want of room."""
 
     def choose(self, demand: Demand) -> str | None:
         """The session for it; where there is none, one is kept."""
         session = _choose(demand, self.candidates, self.rooms, self.kept)
+        if session is None and not self.kept and demand.may_wait:
+            session = _choose_ahead(demand, self.candidates, self.rooms)
         if session is None:
             self.kept = self.kept or _to_keep(demand, self.candidates, self.rooms)
             return None
@@ -246,6 +249,14 @@ def _choose(
             if best is None or merit < best:
                 best = merit
     return best[2] if best else None
+
+
+def _choose_ahead(demand: Demand, candidates: Sequence[Candidate], rooms: Mapping[str, Size]) -> str | None:
+    """The session in whose line it waits for the shortest time, of those that take more than they have room
+    for.
+    """
+    takers = [one for one in candidates if rooms[one.session].slots + one.lead > 0 and one.takes(demand)]
+    return min(takers, key=lambda one: (-rooms[one.session].slots, one.session)).session if takers else None
 
 
 def _to_keep(demand: Demand, candidates: Sequence[Candidate], rooms: Mapping[str, Size]) -> str:

@@ -29,7 +29,7 @@ from collections.abc import Collection, Iterable, Iterator
 from msgspec import Struct
 
 from foldline.domain.run import RunState
-from foldline.domain.spec import Resources
+from foldline.domain.spec import Resources, Step
 from foldline.domain.work import AttemptKey
 from foldline_scheduler import policy, reasons
 from foldline_scheduler.executors import Executors, Taken
@@ -131,11 +131,25 @@ class Queue:
         self._due.pop(state.created.run_id, None)
         about = nothing_of(state)
         for key, (declared, session) in active.items():
-            if key not in run.active:
-                run.active[key] = session
-                size = size_of(declared.resources, self._flavors, declared.ranks) or Size()
-                names = _names(about, key.step, declared.resources.pool)
-                self._executors.reserve(session, key, Taken(size, names))
+            self._hold(run, about, key, declared, session)
+
+    def begun(self, state: RunState, name: str) -> None:
+        """The step's newest attempt takes its room unasked: its executor has begun it by itself."""
+        step = state.step(name)
+        if not step.is_active:
+            return
+        run = self._runs.setdefault(state.created.run_id, _Run())
+        attempt = step.attempts[-1]
+        key = AttemptKey(run_id=state.created.run_id, step=name, attempt=attempt.number)
+        self._hold(run, nothing_of(state), key, state.plan.step(name), attempt.executor)
+
+    def _hold(self, run: _Run, about: Offer, key: AttemptKey, declared: Step, session: str) -> None:
+        if key in run.active:
+            return
+        run.active[key] = session
+        size = size_of(declared.resources, self._flavors, declared.ranks) or Size()
+        names = _names(about, key.step, declared.resources.pool)
+        self._executors.reserve(session, key, Taken(size, names))
 
     def withdraw(self, run_id: str) -> None:
         """Forget the run: what it waits for, what is kept for it, and what it has under way."""
@@ -262,6 +276,7 @@ class Queue:
             size=size,
             flavor=one.resources.flavor,
             image=one.image,
+            is_unsafe=one.is_unsafe,
             bounds=tuple(bounds),
         )
 

@@ -50,6 +50,7 @@ class Outcome(NamedTuple):
     before: RunState | None
     state: RunState
     events: tuple[ev.RunEvent, ...]
+    begun: frozenset[str] = frozenset()  # steps that executors went on with by themselves
 
 
 class OwnedRun:
@@ -67,6 +68,7 @@ class OwnedRun:
         self.timer: asyncio.TimerHandle | None = None
         #: The moment on which the last decision stood: what falls due after it was not looked at yet.
         self.decided_at = clock.now()
+        self._begun: frozenset[str] = frozenset()
         self._head = NO_STREAM
         self._store = store
         self._queue = queue
@@ -126,6 +128,7 @@ class OwnedRun:
             events.extend(more.events)
         if state is None:
             return None, refusals, ()
+        self._begun = self._take_begun(state, events)
         grants = self._ask(state, now)
         if grants:
             assignments = tuple((one.key.step, one.session) for one in grants)
@@ -133,6 +136,14 @@ class OwnedRun:
             state = more.state
             events.extend(more.events)
         return Decision(state, now, events) if events else None, refusals, grants
+
+    def _take_begun(self, state: RunState, events: Sequence[ev.RunEvent]) -> frozenset[str]:
+        """Nobody else has scheduled anything by now: these their executors have begun, and go on with."""
+        begun = {event.step for event in events if isinstance(event, ev.StepScheduled)}
+        if self._queue is not None:
+            for step in begun:
+                self._queue.begun(state, step)
+        return frozenset(begun)
 
     def _ask(self, state: RunState, now: datetime) -> tuple[Grant, ...]:
         """What of the ready steps may start now; the queue keeps the rest in line."""
@@ -167,4 +178,4 @@ class OwnedRun:
         self.state = decided.state
         self._head = head
         metrics.EVENTS.inc(len(events))
-        return Outcome(before, decided.state, tuple(events))
+        return Outcome(before, decided.state, tuple(events), self._begun)

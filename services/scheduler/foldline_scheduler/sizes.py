@@ -33,6 +33,14 @@ class Size(Struct, frozen=True, kw_only=True):
             or self.gpu > room.gpu
         )
 
+    def plus(self, other: Size) -> Size:
+        return Size(
+            slots=self.slots + other.slots,
+            millicpus=self.millicpus + other.millicpus,
+            memory_bytes=self.memory_bytes + other.memory_bytes,
+            gpu=self.gpu + other.gpu,
+        )
+
     def minus(self, other: Size) -> Size:
         return Size(
             slots=self.slots - other.slots,
@@ -50,6 +58,9 @@ class Size(Struct, frozen=True, kw_only=True):
             parts.append(f"{self.gpu} gpu")
         return ", ".join(parts) + (f" for its {self.ranks} ranks" if self.ranks > 1 else "")
 
+
+USUAL = Size()
+"""What an attempt takes that asks for nothing."""
 
 NOTHING = Size(slots=0, millicpus=0)
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from foldline.domain.work import AttemptKey
 from foldline_scheduler.limits import share
-from foldline_scheduler.sizes import Size
+from foldline_scheduler.sizes import USUAL, Size
 
 Place = tuple[str, str]
 """Region and pool."""
@@ -40,6 +40,13 @@ class Demand(Struct, frozen=True, kw_only=True):
     image: bool = False  # it is a container image, for executors that run such
     bounds: tuple[tuple[str, int], ...] = ()  # limits that it is under: what is counted, and how many may be
 
+    is_unsafe: bool = False  # running it again might do harm
+
+    @property
+    def may_wait(self) -> bool:
+        """May it wait at an executor instead of here? Not where losing that one would be dear."""
+        return self.size == USUAL and not self.image and not self.is_unsafe
+
     @property
     def place(self) -> Place:
         return (self.region, self.pool)
@@ -51,7 +58,7 @@ class Demand(Struct, frozen=True, kw_only=True):
 
     @property
     def lane(self) -> Hashable:
-        return (self.priority, self.workspace, self.size, self.flavor, self.image)
+        return (self.priority, self.workspace, self.size, self.flavor, self.image, self.is_unsafe)
 
 
 class Wanted(Struct, frozen=True, eq=False):

@@ -67,7 +67,7 @@ class Scheduler:
         return self.beats[-1].session
 
     async def order(self, work: Work) -> None:
-        await self.bus.publish(subjects.work(self.session), wire.encode(work))
+        await self.bus.publish(subjects.work(self.session), wire.encode_all([work]))
 
     async def stop(self, work: Work, grace_seconds: float = 0.0, *, forced: bool = False) -> None:
         message = StopAttempt(key=work.key, grace_seconds=grace_seconds, forced=forced)
@@ -94,7 +94,7 @@ class Scheduler:
 
     async def acknowledge(self, report: Report) -> None:
         ack = ReportAck(key=report.key, kind=report.kind, number=report.number)
-        await self.bus.publish(subjects.ack(report.session), wire.encode(ack))
+        await self.bus.publish(subjects.ack(report.session), wire.encode_all([ack]))
 
     def kinds(self, work: Work) -> list[str]:
         return [report.kind for report in self.reports if report.key == work.key]
@@ -105,10 +105,10 @@ class Scheduler:
         return found[0]
 
     async def _on_report(self, message: Message) -> None:
-        report = wire.decode(Report, message.body)
-        self.reports.append(report)
-        if self.is_acknowledging:
-            await self.acknowledge(report)
+        for report in wire.decode_all(Report, message.body):
+            self.reports.append(report)
+            if self.is_acknowledging:
+                await self.acknowledge(report)
 
     async def _on_heartbeat(self, message: Message) -> None:
         self.beats.append(wire.decode(Heartbeat, message.body))

@@ -114,6 +114,7 @@ async def test_the_report_of_an_ended_attempt_survives_a_kill(
         first = scheduler.session
         await scheduler.order(work)
         await scheduler.ended(work)
+        await until(lambda: bool(list((here.home / "spool").iterdir())))  # nobody takes it soon
         await executor.kill()
         scheduler.reports.clear()
         scheduler.beats.clear()

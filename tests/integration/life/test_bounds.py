@@ -16,6 +16,7 @@ from tests.integration.life.kit import World, assert_clear, keys, machine, step
 from tests.waiting import until
 
 from foldline.bus import subjects
+from foldline.chassis import background
 from foldline.domain.run_events import RunCreated
 from foldline.domain.work import Report
 from foldline_executor.reports import Reports
@@ -110,12 +111,13 @@ async def test_outputs_that_the_store_does_not_take_cost_the_author_nothing(worl
 
 async def test_a_report_that_is_too_large_fails_its_attempt(world: World, tmp_path: Path) -> None:
     scheduler = await listening(world)
-    reports = Reports(world.platform.bus, tmp_path)
-    work = world.site.work("short")
-    digests = tuple(f"sha256:{number:064x}" for number in range(130_000))
-    await reports.send(Report(key=work.key, session="s", kind="succeeded", reads=digests), 0)
+    async with background.tasks() as tasks:
+        reports = Reports(world.platform.bus, tmp_path, tasks)
+        work = world.site.work("short")
+        digests = tuple(f"sha256:{number:064x}" for number in range(130_000))
+        await reports.send(Report(key=work.key, session="s", kind="succeeded", reads=digests), 0)
 
-    failure = await scheduler.failure(work)
+        failure = await scheduler.failure(work)
 
     assert (failure.kind, failure.reason) == ("invalid", "REPORT_TOO_LARGE")
     assert reports.ended == [work.key]
@@ -131,7 +133,7 @@ async def test_an_order_that_cannot_be_read_fails_its_attempt_and_is_parked(worl
         raw = msgspec.json.decode(msgspec.json.encode(work))
         raw["outputs"] = "a newer way to say it"
         for _ in range(2):
-            await world.platform.bus.publish(subjects.work(one.session), msgspec.json.encode(raw))
+            await world.platform.bus.publish(subjects.work(one.session), msgspec.json.encode([raw]))
         failure = await scheduler.failure(work)
         other = msgspec.structs.replace(world.site.work("short"), environment="")
         await scheduler.order(other)

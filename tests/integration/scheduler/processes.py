@@ -70,14 +70,14 @@ class Worker:
 
     def _take(self, tasks: asyncio.TaskGroup):  # type: ignore[no-untyped-def]  # a closure of the bus' type
         async def on_work(message: Message) -> None:
-            work = wire.decode(Work, message.body)
-            if work.key in self.started:
-                return
-            self.started[work.key] += 1
-            self._held[work.key] = work
-            self.most = max(self.most, len(self._held.keys() - self._reports.keys()))
-            self._changed.set()
-            tasks.create_task(self._do(work))
+            for work in wire.decode_all(Work, message.body):
+                if work.key in self.started:
+                    continue
+                self.started[work.key] += 1
+                self._held[work.key] = work
+                self.most = max(self.most, len(self._held.keys() - self._reports.keys()))
+                self._changed.set()
+                tasks.create_task(self._do(work))
 
         return on_work
 
@@ -89,12 +89,12 @@ class Worker:
 
     async def _tell(self, report: Report) -> None:
         subject = subjects.report(partition_of(report.key.run_id))
-        await self._bus.publish(subject, wire.encode(report))
+        await self._bus.publish(subject, wire.encode_all([report]))
 
     async def _on_ack(self, message: Message) -> None:
-        key = wire.decode(ReportAck, message.body).key
-        self._reports.pop(key, None)
-        self._held.pop(key, None)
+        for ack in wire.decode_all(ReportAck, message.body):
+            self._reports.pop(ack.key, None)
+            self._held.pop(ack.key, None)
 
     async def _beat(self) -> None:
         while True:

@@ -63,14 +63,14 @@ class ScriptedExecutor:
 
     async def report(self, work: Work, kind: str, **changes: Any) -> None:
         report = Report(key=work.key, session=self.session, kind=kind, **changes)
-        await self.bus.publish(subjects.report(work.partition), wire.encode(report))
+        await self.bus.publish(subjects.report(work.partition), wire.encode_all([report]))
 
     async def _on_work(self, message: Message) -> None:
-        work = wire.decode(Work, message.body)
-        self.orders.append(work)
-        if self.answers:
-            await self.report(work, "started")
-            await self.end(work)
+        for work in wire.decode_all(Work, message.body):
+            self.orders.append(work)
+            if self.answers:
+                await self.report(work, "started")
+                await self.end(work)
 
     async def end(self, work: Work) -> None:
         """Report what comes of an order."""
@@ -85,8 +85,7 @@ class ScriptedExecutor:
         self.stops.append(wire.decode(StopAttempt, message.body).key)
 
     async def _on_ack(self, message: Message) -> None:
-        ack = wire.decode(ReportAck, message.body)
-        self.acks.append((ack.key, ack.kind))
+        self.acks += [(ack.key, ack.kind) for ack in wire.decode_all(ReportAck, message.body)]
 
 
 async def beating(executor: ScriptedExecutor, condition: Callable[[], Awaitable[bool]]) -> None:

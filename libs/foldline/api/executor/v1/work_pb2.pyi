@@ -3,7 +3,8 @@
 isort:skip_file
 What schedulers and executors say to each other over NATS, as JSON in the proto3 mapping with the
 original field names. Core NATS: none of it is the truth, all of it may come twice or never; the ledger
-decides and both sides repeat themselves until they are answered (docs/adr/0004).
+decides and both sides repeat themselves until they are answered (docs/adr/0004). Work, Report and ReportAck
+travel in JSON arrays, several at a time (docs/adr/0013).
 """
 
 import builtins
@@ -91,6 +92,9 @@ class Work(google.protobuf.message.Message):
     COMMAND_FIELD_NUMBER: builtins.int
     ISOLATION_FIELD_NUMBER: builtins.int
     RANKS_FIELD_NUMBER: builtins.int
+    EFFECTS_FIELD_NUMBER: builtins.int
+    AHEAD_FIELD_NUMBER: builtins.int
+    SLOT_SECONDS_FIELD_NUMBER: builtins.int
     workspace: builtins.str
     workflow: builtins.str
     partition: builtins.int
@@ -103,6 +107,12 @@ class Work(google.protobuf.message.Message):
     """As declared: "fresh" (or empty) or "shared"."""
     ranks: builtins.int
     """As declared: processes that work on it together; 0 means one."""
+    effects: builtins.str
+    """As declared: what running it again would mean; empty for idempotent."""
+    slot_seconds: builtins.float
+    """It is given back, as a failure of infrastructure NO_SLOT, when it has not got a slot within so many seconds; 0
+    means that it waits however long that takes.
+    """
     @property
     def key(self) -> Global___AttemptKey: ...
     @property
@@ -125,6 +135,12 @@ class Work(google.protobuf.message.Message):
     def command(self) -> foldline.api.workflow.v1.workflow_pb2.Command:
         """Set instead of `function` for a step of kind "command"."""
 
+    @property
+    def ahead(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Work]:
+        """What may be begun at once, one after the other, as long as each succeeds quickly: orders that the ledger does
+        not know yet (docs/adr/0013). Theirs are empty.
+        """
+
     def __init__(
         self,
         *,
@@ -144,33 +160,42 @@ class Work(google.protobuf.message.Message):
         command: foldline.api.workflow.v1.workflow_pb2.Command | None = ...,
         isolation: builtins.str = ...,
         ranks: builtins.int = ...,
+        effects: builtins.str = ...,
+        ahead: collections.abc.Iterable[Global___Work] | None = ...,
+        slot_seconds: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "command", b"command", "function", b"function", "key", b"key", "resources", b"resources", "timeouts", b"timeouts"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["allow_pickle", b"allow_pickle", "bundle", b"bundle", "checkpoint", b"checkpoint", "command", b"command", "environment", b"environment", "function", b"function", "inputs", b"inputs", "isolation", b"isolation", "key", b"key", "outputs", b"outputs", "partition", b"partition", "ranks", b"ranks", "resources", b"resources", "timeouts", b"timeouts", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["ahead", b"ahead", "allow_pickle", b"allow_pickle", "bundle", b"bundle", "checkpoint", b"checkpoint", "command", b"command", "effects", b"effects", "environment", b"environment", "function", b"function", "inputs", b"inputs", "isolation", b"isolation", "key", b"key", "outputs", b"outputs", "partition", b"partition", "ranks", b"ranks", "resources", b"resources", "slot_seconds", b"slot_seconds", "timeouts", b"timeouts", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
 
 Global___Work: typing_extensions.TypeAlias = Work
 
 @typing.final
 class Input(google.protobuf.message.Message):
-    """Input is one resolved argument; exactly one of value and artifact is set."""
+    """Input is one resolved argument; exactly one field is set."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     VALUE_FIELD_NUMBER: builtins.int
     ARTIFACT_FIELD_NUMBER: builtins.int
+    OUTPUT_FIELD_NUMBER: builtins.int
     @property
     def value(self) -> google.protobuf.struct_pb2.Value: ...
     @property
     def artifact(self) -> foldline.api.event.v1.artifact_pb2.Artifact: ...
+    @property
+    def output(self) -> foldline.api.workflow.v1.workflow_pb2.OutputRef:
+        """What a step before it in the same chain of orders gives, as a whole; only in orders of `ahead`."""
+
     def __init__(
         self,
         *,
         value: google.protobuf.struct_pb2.Value | None = ...,
         artifact: foldline.api.event.v1.artifact_pb2.Artifact | None = ...,
+        output: foldline.api.workflow.v1.workflow_pb2.OutputRef | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["artifact", b"artifact", "source", b"source", "value", b"value"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["artifact", b"artifact", "source", b"source", "value", b"value"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["source", b"source"]) -> typing.Literal["value", "artifact"] | None: ...
+    def HasField(self, field_name: typing.Literal["artifact", b"artifact", "output", b"output", "source", b"source", "value", b"value"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["artifact", b"artifact", "output", b"output", "source", b"source", "value", b"value"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["source", b"source"]) -> typing.Literal["value", "artifact", "output"] | None: ...
 
 Global___Input: typing_extensions.TypeAlias = Input
 
@@ -254,6 +279,8 @@ class Report(google.protobuf.message.Message):
     MESSAGE_FIELD_NUMBER: builtins.int
     CHECKPOINT_FIELD_NUMBER: builtins.int
     NUMBER_FIELD_NUMBER: builtins.int
+    GOES_ON_FIELD_NUMBER: builtins.int
+    AFTER_FIELD_NUMBER: builtins.int
     session: builtins.str
     kind: builtins.str
     """"started", "progressed", "succeeded", "failed"."""
@@ -279,6 +306,14 @@ class Report(google.protobuf.message.Message):
     def metrics(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.float]: ...
     @property
     def checkpoint(self) -> foldline.api.event.v1.artifact_pb2.Artifact: ...
+    @property
+    def goes_on(self) -> Global___AttemptKey:
+        """kind "succeeded": the attempt of its order's `ahead` that the session has begun now; absent for none."""
+
+    @property
+    def after(self) -> Global___AttemptKey:
+        """Of an attempt that was begun ahead: the one before it, whose success it stands on; absent for others."""
+
     def __init__(
         self,
         *,
@@ -296,9 +331,11 @@ class Report(google.protobuf.message.Message):
         message: builtins.str = ...,
         checkpoint: foldline.api.event.v1.artifact_pb2.Artifact | None = ...,
         number: builtins.int = ...,
+        goes_on: Global___AttemptKey | None = ...,
+        after: Global___AttemptKey | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "failure", b"failure", "key", b"key"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "failure", b"failure", "fraction", b"fraction", "key", b"key", "kind", b"kind", "log_lines", b"log_lines", "max_rss_bytes", b"max_rss_bytes", "message", b"message", "metrics", b"metrics", "number", b"number", "outputs", b"outputs", "reads", b"reads", "seconds", b"seconds", "session", b"session"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["after", b"after", "checkpoint", b"checkpoint", "failure", b"failure", "goes_on", b"goes_on", "key", b"key"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["after", b"after", "checkpoint", b"checkpoint", "failure", b"failure", "fraction", b"fraction", "goes_on", b"goes_on", "key", b"key", "kind", b"kind", "log_lines", b"log_lines", "max_rss_bytes", b"max_rss_bytes", "message", b"message", "metrics", b"metrics", "number", b"number", "outputs", b"outputs", "reads", b"reads", "seconds", b"seconds", "session", b"session"]) -> None: ...
 
 Global___Report: typing_extensions.TypeAlias = Report
 
