@@ -22,6 +22,7 @@ from foldline.execution.notes import Notes
 from foldline.execution.progress import Pace
 from foldline.wire import work as wire
 from foldline_executor import metrics
+from foldline_executor.known import Known
 from foldline_executor.logs import AttemptLog
 from foldline_executor.process import Runner
 from foldline_executor.reports import Reports
@@ -87,7 +88,7 @@ class Attempts:
         self._reports = reports
         self._open_log = open_log
         self._tasks = tasks
-        self._known: set[AttemptKey] = set()
+        self._known: Known[AttemptKey] = Known()
         self._live: dict[AttemptKey, _Live] = {}
         self._is_leaving = False
 
@@ -113,12 +114,16 @@ class Attempts:
         if work.key in self._known:
             log.debug("work_known_already", key=str(work.key))
             return
-        self._known.add(work.key)
+        self._known.add(work.key, self._holds)
         live = self._live[work.key] = _Live(work, self._open_log(work.key))
         if self._is_leaving:
             live.verdict = _LEFT
         live.task = self._tasks.create_task(self._carry_out(live), name=f"attempt {work.key}")
         self.changed.set()
+
+    def _holds(self, key: AttemptKey) -> bool:
+        """Does it run, or has nobody acknowledged its end?"""
+        return key in self._live or key in self._reports.ended
 
     async def _refuse(self, message: Message, error: FoldlineError) -> None:
         """Park an order that cannot be read, and have its attempt fail where that can be told.
@@ -131,7 +136,7 @@ class Attempts:
             raise Poison(error.message) from error
         if order.key in self._known:
             return
-        self._known.add(order.key)
+        self._known.add(order.key, self._holds)
         text = f"the executor (version {VERSION}) cannot read the work order: {error.message}"
         failure = Failure(kind="infrastructure", reason="ORDER_UNREADABLE", message=text)
         report = Report(key=order.key, session=self._session, kind="failed", failure=failure)
