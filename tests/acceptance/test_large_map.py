@@ -1,4 +1,4 @@
-"""A map of a hundred thousand items on the whole platform: real processes, and no part of it grows with the items."""
+"""A map of a hundred thousand items on the whole platform, with real processes: nothing grows with the items."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.memory import Peak
 
 WATCHED = ("scheduler", "recorder", "registry", "gateway", "executor")
 GROWTH_MIB = 16
-"""What a service may take at most for 100,000 items beyond what it has after 40,000; a kibibyte kept for each of
-60,000 would be 58 MiB. By then the caches are full, of which the recorder's is the largest."""
+"""What a service may take at most for 100,000 items beyond what it has after 40,000; a kibibyte kept for each
+of 60,000 would be 58 MiB. By then the caches are full, of which the recorder's is the largest."""
 CACHES_MIB = {"recorder": 112}
 """The same between 10,000 and 40,000, where it is more than 32."""
 

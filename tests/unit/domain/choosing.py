@@ -1,4 +1,4 @@
-"""Which steps somebody means who wants a part of a workflow, read from the declaration: beside `selection.select`."""
+"""Which steps somebody means who wants a part of a workflow, read from its declaration beside the core."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def chosen(graph: Graph, choice: Choice) -> set[str]:
     if choice.from_:
         found &= {one for one in before if _reaches(one, set(choice.from_), before)} | handlers
     if choice.until:
-        found &= {one for one in before if any(_reaches(end, {one}, before) for end in choice.until)} | handlers
+        found &= {
+            one for one in before if any(_reaches(end, {one}, before) for end in choice.until)
+        } | handlers
     return found
 
 

@@ -62,7 +62,7 @@ def check_all(play: Play) -> None:
 
 
 def assert_asked(play: Play) -> None:
-    """No unsafe step began a second time, in whatever attempt of what is around it, unless a person named it."""
+    """No unsafe step began twice, in whatever attempt of what is around it, unless a person named it."""
     begun: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     for run_id, history in play.world.histories.items():

@@ -176,7 +176,7 @@ class Play:
         return lists.sizes([Item(value=0)] * count)
 
     def recall(self, run_id: str, step: str) -> None:
-        """Looks through all runs for an equal attempt that succeeded; of an unsafe step as the product does."""
+        """Looks through all runs for an equal attempt that succeeded; for unsafe steps as the product."""
         state = self.world.runs[run_id]
         if state.plan.step(step).effects == "unsafe":
             others = [one for one in self.world.runs.values() if one is not state]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,11 +26,12 @@ from foldline.testing.world import World
 
 @st.composite
 def parts(draw: st.DrawFn, whole: World) -> RunCreated:
-    """A run of the same workflow, of all or some of its steps, with what the whole run gives for the others."""
+    """A run of all or some steps of the same workflow, with what the whole run gives for the others."""
     created = replace(whole.state.created, run_id="part")
     names = st.lists(st.sampled_from([step.name for step in created.graph.steps]), max_size=3, unique=True)
     how = draw(st.sampled_from(["", "only", "from_", "until"]))
-    selection = select(created.graph, **{how: draw(names)}) if how else ()
+    chosen: dict[str, Any] = {how: draw(names)} if how else {}
+    selection = select(created.graph, **chosen)
     taken = {
         step.name: Reuse(
             run_id="run",
@@ -52,7 +54,9 @@ def let_run(world: World) -> None:
     """A person names every step that is held, as often as one is."""
     wf.finish(world)
     for _ in range(1000):
-        held = [(one, step.name) for one, run in world.runs.items() for step in run.steps if step.status == "held"]
+        held = [
+            (one, step.name) for one, run in world.runs.items() for step in run.steps if step.status == "held"
+        ]
         if not held:
             return
         run_id, name = held[0]
