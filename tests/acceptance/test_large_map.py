@@ -1,4 +1,4 @@
-"""A map of a hundred thousand items on the whole platform, with real processes: nothing grows with the items."""
+"""A map of a hundred thousand items on the whole platform, with real processes: no service grows with it."""
 
 from __future__ import annotations
 

@@ -376,4 +376,5 @@ def partial_runs(draw: st.DrawFn) -> tuple[Graph, Choice]:
         steps = draw(some)
         return replace(declared, scenes=(Scene(name="some", steps=steps),)), Choice(scene="some")
     fields = draw(st.sampled_from([("only",), ("from_",), ("until",), ("from_", "until"), ("only", "from_")]))
-    return declared, Choice()._replace(**{field: draw(some) for field in fields})
+    chosen: dict[str, Any] = {field: draw(some) for field in fields}
+    return declared, Choice(**chosen)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 from msgspec.structs import replace
 from tests.unit.domain import workflows as wf
+from tests.unit.domain.examples import share
 from tests.unit.domain.test_fork import first_run, made_unsafe
 
 from foldline.domain import run_events as ev
@@ -92,7 +93,7 @@ def unsafe_graph(data: st.DataObject) -> Graph:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@share(60)
 def test_a_fork_of_a_part_with_unsafe_steps_is_as_good_as_a_clean_one_and_no_more_than_is_needed(
     data: st.DataObject,
 ) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.domain.choosing import chosen
 from tests.unit.domain.comparing import compare, once
+from tests.unit.domain.examples import share
 from tests.unit.domain.invariants import assert_asked, replayed
 from tests.unit.domain.laws import Laws
 from tests.unit.domain.playing import Play
@@ -72,7 +73,7 @@ def _artifact(value: object, *, is_list: bool) -> Artifact:
 
 
 @given(partial_runs(), LAWS, LUCK, st.booleans(), st.sampled_from([0, 20]))
-@settings(max_examples=settings.default.max_examples // 2 if settings.default else 50)
+@share(50)
 def test_a_partial_run_ends_as_its_steps_mean(
     partial: tuple[Graph, Choice], laws: Laws, luck: Random, takes_over: bool, accidents: int
 ) -> None:
