@@ -1,4 +1,4 @@
-"""How many examples a costly test looks at: its share of what the profile says, so that campaigns reach it."""
+"""How many examples a costly test looks at: its share of what the profile says; campaigns reach it so."""
 
 from __future__ import annotations
 
