@@ -81,10 +81,16 @@ def _deadlines(state: RunState, step: StepState) -> Iterator[tuple[datetime, str
     timeouts = state.plan.step(step.name).timeouts
     if timeouts.total_seconds:
         yield step.ready_at + timedelta(seconds=timeouts.total_seconds), "total"
-    if timeouts.queue_seconds and step.is_work and state.takes_work:
+    if timeouts.queue_seconds and step.is_work and _may_be_started(state, step):
         since = _queued_since(state, step)
         if since is not None:
             yield since + timedelta(seconds=timeouts.queue_seconds), "queue"
+
+
+def _may_be_started(state: RunState, step: StepState) -> bool:
+    """Does its waiting for an executor count? What was given out has still to start, or to end, although
+    nothing new is given out; only where the run is paused there is time for that."""
+    return state.takes_work or (step.is_active and state.status != "paused")
 
 
 def _queued_since(state: RunState, step: StepState) -> datetime | None:

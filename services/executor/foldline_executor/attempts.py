@@ -27,6 +27,7 @@ from foldline.execution.progress import Pace
 from foldline.wire import work as wire
 from foldline_executor import metrics
 from foldline_executor.chains import Chain
+from foldline_executor.known import Known
 from foldline_executor.logs import AttemptLog
 from foldline_executor.process import Runner
 from foldline_executor.reports import Reports
@@ -34,9 +35,6 @@ from foldline_executor.settings import VERSION
 
 START_REPORT_SECONDS = 0.025
 """Attempts that end sooner are not reported as started by themselves."""
-
-REMEMBERED = 100_000
-"""Attempts that are not started again, however late an order for them comes once more."""
 
 INLINED_BYTES = 512 * 1024
 """All values that travel inside one report, together."""
@@ -100,7 +98,7 @@ class Attempts:
         self._reports = reports
         self._open_log = open_log
         self._tasks = tasks
-        self._known: dict[AttemptKey, None] = {}
+        self._known: Known[AttemptKey] = Known()
         self._live: dict[AttemptKey, _Live] = {}
         self._in_line = 0  # that wait for a slot
         self._is_leaving = False
@@ -146,18 +144,15 @@ class Attempts:
             raise Poison(unreadable.message) from unreadable
 
     def _begin(self, work: Work, chain: Chain) -> _Live:
-        self._remember(work.key)
+        self._known.add(work.key, self._holds)
         live = self._live[work.key] = _Live(work, self._open_log(work.key), chain)
         if self._is_leaving:
             live.verdict = _LEFT
         return live
 
-    def _remember(self, key: AttemptKey) -> None:
-        self._known[key] = None
-        if len(self._known) > REMEMBERED:
-            oldest = next(iter(self._known))
-            if oldest not in self._live:
-                del self._known[oldest]
+    def _holds(self, key: AttemptKey) -> bool:
+        """Does it run, or has nobody acknowledged its end?"""
+        return key in self._live or self._reports.is_pending(key)
 
     async def _refuse(self, body: msgspec.Raw, error: FoldlineError) -> bool:
         """Have the attempt of an order that cannot be read fail, where that can be told; was it new?
@@ -170,7 +165,7 @@ class Attempts:
             return True
         if order.key in self._known:
             return False
-        self._remember(order.key)
+        self._known.add(order.key, self._holds)
         text = f"the executor (version {VERSION}) cannot read the work order: {error.message}"
         failure = Failure(kind="infrastructure", reason="ORDER_UNREADABLE", message=text)
         report = Report(key=order.key, session=self._session, kind="failed", failure=failure)

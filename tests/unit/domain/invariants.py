@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 from tests.unit.domain.playing import Play
 
+from foldline.domain import run_events as ev
 from foldline.domain.evolve import evolve
+from foldline.domain.paths import path_of
 from foldline.domain.run import RunState
 from foldline.domain.run_events import RunEvent
 
@@ -55,3 +58,18 @@ def check_all(play: Play) -> None:
         assert replayed(history) == state
         starts = [(one.step, one.attempt) for one, _ in history if type(one).__name__ == "AttemptStarted"]  # type: ignore[union-attr]
         assert len(starts) == len(set(starts)), run_id
+    assert_asked(play)
+
+
+def assert_asked(play: Play) -> None:
+    """No unsafe step began twice, in whatever attempt of what is around it, unless a person named it."""
+    begun: Counter[str] = Counter()
+    asked: Counter[str] = Counter()
+    for run_id, history in play.world.histories.items():
+        plan = play.world.runs[run_id].plan
+        for event, _ in history:
+            if isinstance(event, ev.StepScheduled) and plan.step(event.step).effects == "unsafe":
+                begun[path_of(run_id, event.step)] += 1
+            if isinstance(event, ev.StepRetried):
+                asked[path_of(run_id, event.step)] += 1
+    assert not {path: count for path, count in begun.items() if count > 1 + asked[path]}

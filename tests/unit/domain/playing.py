@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 from tests.unit.domain.laws import Laws
+from tests.unit.domain.strategies import DEAF, NOWHERE
 
 from foldline.domain import commands, effects, inner, lists
-from foldline.domain.artifacts import Item, inline
+from foldline.domain.artifacts import Artifact, Item, inline
 from foldline.domain.assignments import work_for
 from foldline.domain.errors import FoldlineError
 from foldline.domain.failures import Failure
 from foldline.domain.keys import key_of
+from foldline.domain.recall import index, recall
 from foldline.domain.relations import Reuse
 from foldline.domain.run import RunState, expandable, ready, recallable
 from foldline.domain.spec import Graph
@@ -52,7 +56,11 @@ class Play:
         self.accidents = accidents
         self.working: dict[tuple[str, str, int], tuple[Work, str]] = {}
         """Attempts that executors have, and in which session."""
+        self.deaf: set[tuple[str, str, int]] = set()
+        """Attempts that their executors never start."""
         self.reports: list[Report] = []
+        self.checkpoints: dict[tuple[str, str], Artifact] = {}
+        """The newest that an attempt of a step has left behind."""
         self.failures: Counter[tuple[str, str]] = Counter()
         self.losses: Counter[tuple[str, str]] = Counter()
         self.calls: Counter[tuple[str, str, str]] = Counter()
@@ -94,7 +102,8 @@ class Play:
         now = self.world.clock.now()
         for run_id, state in self.world.runs.items():
             for step in ready(state, now):
-                yield f"schedule {run_id} {step}", lambda r=run_id, s=step: self.schedule(r, s)  # type: ignore[misc]
+                if self.pool(run_id, step) != NOWHERE:
+                    yield f"schedule {run_id} {step}", lambda r=run_id, s=step: self.schedule(r, s)  # type: ignore[misc]
             for step in expandable(state, now):
                 yield f"expand {run_id} {step}", lambda r=run_id, s=step: self.expand(r, s)  # type: ignore[misc]
             for step in recallable(state):
@@ -104,7 +113,23 @@ class Play:
                 yield f"resume {run_id}", lambda r=run_id, c=resume: self.tell(r, c)  # type: ignore[misc]
             yield from self._answers(run_id, state)
         for key in self.working:
-            yield f"end {key}", lambda k=key: self.end(k)  # type: ignore[misc]
+            if key not in self.deaf:
+                yield f"end {key}", lambda k=key: self.end(k)  # type: ignore[misc]
+            elif self._is_to_leave(key):
+                yield f"leave {key}", lambda k=key: self.leave(k)  # type: ignore[misc]
+
+    def pool(self, run_id: str, step: str) -> str:
+        """Where the step waits; once it is mended, with all others."""
+        is_mended = self.all_mended or self.laws.is_mended or (run_id, step) in self.mended
+        return "" if is_mended else self.world.runs[run_id].plan.step(step).resources.pool
+
+    def _is_to_leave(self, key: tuple[str, str, int]) -> bool:
+        """Has its executor been told to stop the attempt, or has it been given up?"""
+        run_id, step, attempt = key
+        state = self.world.runs[run_id]
+        one = state.step(step)
+        is_over = one.attempts[attempt - 1].ended_at is not None
+        return is_over or one.status == "stopping" or state.status == "stopping" or state.forced
 
     def _answers(self, run_id: str, state: RunState) -> Iterator[tuple[str, Move]]:
         """What people are asked."""
@@ -134,7 +159,11 @@ class Play:
         session = self.luck.choice(["one", "two", "three"])
         self.world.command(commands.ScheduleSteps(((step, session),)), run_id)
         work = work_for(self.world.runs[run_id], step)
-        self.working[(run_id, step, work.key.attempt)] = (work, session)
+        assert work.checkpoint == self.checkpoints.get((run_id, step), UNSET)
+        key = (run_id, step, work.key.attempt)
+        self.working[key] = (work, session)
+        if self.pool(run_id, step) == DEAF:
+            self.deaf.add(key)
 
     def expand(self, run_id: str, step: str) -> None:
         state = self.world.runs[run_id]
@@ -147,12 +176,17 @@ class Play:
         return lists.sizes([Item(value=0)] * count)
 
     def recall(self, run_id: str, step: str) -> None:
-        """Looks through all runs for an equal attempt that succeeded."""
-        key = key_of(self.world.runs[run_id], step)
+        """Looks through all runs for an equal attempt that succeeded; for unsafe steps as the product."""
+        state = self.world.runs[run_id]
+        if state.plan.step(step).effects == "unsafe":
+            others = [one for one in self.world.runs.values() if one is not state]
+            self.world.command(commands.RecallSteps((recall(state, step, index(others)),)), run_id)
+            return
+        key = key_of(state, step)
         found = next((one for one in self._succeeded() if one[0] == key), None)
         reuse = UNSET if found is None else found[1]
-        recall = commands.Recall(step=step, key=key, reason="looked", reuse=reuse)
-        self.world.command(commands.RecallSteps((recall,)), run_id)
+        found_out = commands.Recall(step=step, key=key, reason="looked", reuse=reuse)
+        self.world.command(commands.RecallSteps((found_out,)), run_id)
 
     def _succeeded(self) -> Iterator[tuple[str, Reuse]]:
         for run_id, state in self.world.runs.items():
@@ -180,6 +214,8 @@ class Play:
         if self.failures[(run_id, step)] < call.failures and not is_mended:
             self.failures[(run_id, step)] += 1
             failure = Failure(kind="user", reason="RAISED", message="it broke", error_class=call.error_class)
+            if work.timeouts.silence_seconds:
+                failure = Failure(kind="timeout", reason="STEP_SILENT", message="it said nothing")
             self.report(Report(key=work.key, session=session, kind="failed", failure=failure, seconds=0.5))
             return
         called = f"{work.function.module}.{work.function.name}({inputs})"
@@ -195,6 +231,12 @@ class Play:
             )
         )
 
+    def leave(self, key: tuple[str, str, int]) -> None:
+        """The executor reports that it has stopped what it never started."""
+        work, session = self.working.pop(key)
+        failure = Failure(kind="stopped", reason="STOPPED", message="it was stopped")
+        self.report(Report(key=work.key, session=session, kind="failed", failure=failure))
+
     def report(self, report: Report) -> None:
         self.reports.append(report)
         self.world.command(commands.ReceiveReport(report), report.key.run_id)
@@ -203,8 +245,12 @@ class Play:
         state = self.world.runs[run_id]
         graph = state.created.graph
         asked = state.step(step).asked
+        declared = msgspec.json.encode(replace(state.plan.step(step), body=UNSET)).decode()
+        lacking = {one.name for one in graph.parameters if one.delayed and one.name not in state.parameters}
+        assert set(asked) == {name for name in lacking if f'"parameter":"{name}"' in declared}
+        some = asked if self.luck.randrange(3) else asked[:1]
         values = {
-            one.name: self.laws.parameter(graph.name, one) for one in graph.parameters if one.name in asked
+            one.name: self.laws.parameter(graph.name, one) for one in graph.parameters if one.name in some
         }
         self.world.command(commands.ProvideParameters(values), run_id)
 
@@ -301,23 +347,28 @@ class Play:
             self.world.command(commands.ReceiveReport(report), report.key.run_id)
 
     def start(self) -> None:
-        if self.working:
-            work, session = self.luck.choice(list(self.working.values()))
+        if at_work := self._at_work():
+            work, session = self.luck.choice(at_work)
             self.report(Report(key=work.key, session=session, kind="started"))
 
+    def _at_work(self) -> list[tuple[Work, str]]:
+        return [one for key, one in self.working.items() if key not in self.deaf]
+
     def progress(self) -> None:
-        if self.working:
-            work, session = self.luck.choice(list(self.working.values()))
+        if at_work := self._at_work():
+            work, session = self.luck.choice(at_work)
             fraction = self.luck.randrange(10) / 10
+            checkpoint = inline(fraction)
             self.report(
                 Report(
                     key=work.key,
                     session=session,
                     kind="progressed",
                     fraction=fraction,
-                    checkpoint=inline(fraction),
+                    checkpoint=checkpoint,
                 )
             )
+            self.checkpoints[(work.key.run_id, work.key.step)] = checkpoint
 
     def pause(self) -> None:
         run_id = self.luck.choice(list(self.world.runs))

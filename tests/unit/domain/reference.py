@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET
 from tests.unit.domain.laws import Call, Laws
+from tests.unit.domain.strategies import DEAF, NOWHERE
 
 from foldline.domain.spec import Binding, Expression, Graph, OutputRef, Step
 
@@ -58,16 +59,21 @@ def mean(
     parameters: dict[str, Any],
     *,
     selection: tuple[str, ...] = (),
-    given: dict[str, dict[str, Any]] | None = None,
+    given: dict[str, StepMeans] | None = None,
 ) -> RunMeans:
     return _Run(graph, laws, parameters, selection, given or {}).run()
 
 
 def handle(
-    graph: Graph, laws: Laws, parameters: dict[str, Any], outcome: str, main: dict[str, StepMeans]
+    graph: Graph,
+    laws: Laws,
+    parameters: dict[str, Any],
+    outcome: str,
+    main: dict[str, StepMeans],
+    selection: tuple[str, ...],
 ) -> dict[str, StepMeans]:
     """How the handlers of a run end whose main part ended so."""
-    run = _Run(graph, laws, parameters, (), {})
+    run = _Run(graph, laws, parameters, selection, {})
     run.outcome = outcome
     run.known = dict(main)
     return {step.name: run.step(step.name) for step in graph.steps if step.handles}
@@ -80,7 +86,7 @@ class _Run:
         laws: Laws,
         parameters: dict[str, Any],
         selection: tuple[str, ...],
-        given: dict[str, dict[str, Any]],
+        given: dict[str, StepMeans],
     ) -> None:
         self.graph = graph
         self.laws = laws
@@ -126,7 +132,7 @@ class _Run:
     def _step(self, step: Step) -> StepMeans:
         if self.selection and step.name not in self.selection:
             if step.name in self.given:
-                return StepMeans("completed", self.given[step.name], why="given")
+                return self.given[step.name]._replace(why="given", runs=())
             return StepMeans("skipped", why="unselected")
         if step.handles == "failure" and self.outcome != "failed":
             return StepMeans("skipped", why="handler")
@@ -227,7 +233,10 @@ class _Run:
         assert step.function is not UNSET
         function = step.function
         call = self.laws.call(function.module, function.name, inputs)
-        if _succeeds(step, call):
+        starts = self.laws.is_mended or step.resources.pool not in (NOWHERE, DEAF)
+        if not starts and not (step.timeouts.queue_seconds or step.timeouts.total_seconds):
+            return StepMeans("failed", why="hangs")  # with what is around it, which runs out of time
+        if starts and _succeeds(step, call):
             return StepMeans("completed", {"output": call.value}, call.metric)
         if step.retry.on_exhausted != "pause":
             return StepMeans("failed", why="function")
@@ -239,6 +248,8 @@ class _Run:
         wait = step.wait
         assert wait is not UNSET
         answer = self.laws.answer(wait)
+        if answer is None and step.timeouts.total_seconds:
+            return StepMeans("failed", why="time")  # which is the shorter one
         if answer is None:
             match wait.at_deadline:
                 case "skip":
@@ -368,7 +379,8 @@ class _Run:
 
 def _succeeds(step: Step, call: Call) -> bool:
     tries = max(step.retry.max_attempts, 1)
-    if call.failures and call.error_class in step.retry.never_after:
+    error_class = "" if step.timeouts.silence_seconds else call.error_class
+    if call.failures and error_class in step.retry.never_after:
         return False
     return call.failures < tries
 

@@ -105,6 +105,7 @@ _ANYTHING: list[Callable[[Storm, RunState], commands.Command]] = [
     lambda play, state: commands.RetrySteps((play.any_step(state),), {"level": play.luck.randrange(5)}),
     lambda *_: commands.RetrySteps(("nobody",)),
     lambda play, _: commands.ProvideParameters({"late": play.luck.randrange(2)}),
+    lambda play, _: commands.ProvideParameters({"later": play.luck.randrange(2)}),
     lambda *_: commands.ProvideParameters({"level": 1, "unknown": 2}),
     lambda play, state: commands.AnswerWait(
         play.any_step(state), commands.Answer(approved=True, choice="left", values={"rows": 1}), by="eve"

@@ -21,12 +21,18 @@ from foldline.domain.spec import (
     OutputRef,
     Parameter,
     Repeat,
+    Resources,
     Retry,
+    Scene,
     Step,
+    Timeouts,
     Wait,
 )
 
 DEEPEST = 3
+
+NOWHERE, DEAF = "nowhere", "deaf"
+"""Pools: one that nobody serves, and one whose executors take work and never start it."""
 
 WAIT_OUTPUTS = {
     "approve": (Output(name="approved", type="bool"), Output(name="by", type="str")),
@@ -52,12 +58,16 @@ class Wishes(NamedTuple):
     has_handlers: bool = True
     has_held: bool = True
     has_tolerance: bool = True
+    has_unsafe: bool = True
+    has_timeouts: bool = True
+    may_hang: bool = False
+    """May a function wait for ever? Something around it then runs out of time."""
     on_failure: str | None = None
     """None: either."""
 
     @property
     def inside(self) -> Wishes:
-        return self._replace(depth=self.depth - 1)
+        return self._replace(depth=self.depth - 1, may_hang=False)
 
 
 EVERYTHING = Wishes()
@@ -105,7 +115,8 @@ def _graphs(
 def _parameters(draw: st.DrawFn, wishes: Wishes, *, is_workflow: bool) -> tuple[Parameter, ...]:
     found = [Parameter(name="level", type="int", default=draw(NUMBERS))]
     if is_workflow and wishes.has_delayed and draw(st.integers(0, 3)) == 0:
-        found.append(Parameter(name="late", type="int", delayed=True))
+        names = draw(st.sampled_from([("late",), ("late", "later"), ("late", "later")]))
+        found += [Parameter(name=name, type="int", delayed=True) for name in names]
     return tuple(found)
 
 
@@ -144,7 +155,7 @@ def _steps(
         case "condition":
             step = Step(name=name, kind="condition", condition=draw(_expressions(sources, steps)))
         case "wait":
-            step = draw(_waits(path, name))
+            step = draw(_waits(wishes, path, name))
         case kind:
             step = draw(_composites(wishes, path, name, kind, sources))
     step = replace(step, guards=draw(_guards(steps)), after=draw(_after(steps)))
@@ -162,15 +173,37 @@ def _functions(
     if draw(st.booleans()) and merges:
         inputs["merged"] = Binding(merge=Merge(outputs=draw(st.sampled_from(merges))))
     function = Function(module=path, name=draw(st.sampled_from(["number", "number", "list", "table"])))
+    is_unsafe = draw(st.integers(0, 6)) == 0 and wishes.has_unsafe
+    retry = draw(_retries(wishes))
+    timeouts, pool = draw(_waiting(wishes))
     return Step(
         name=name,
         kind="function",
         function=function,
         inputs=inputs,
         outputs=(Output(name="output", type="any"),),
-        retry=draw(_retries(wishes)),
-        effects=draw(st.sampled_from(["", "", "pure", "idempotent"])),
+        retry=replace(retry, max_attempts=min(retry.max_attempts, 1)) if is_unsafe else retry,
+        effects="unsafe" if is_unsafe else draw(st.sampled_from(["", "", "pure", "idempotent"])),
+        timeouts=timeouts,
+        resources=Resources(pool=pool),
     )
+
+
+@st.composite
+def _waiting(draw: st.DrawFn, wishes: Wishes) -> tuple[Timeouts, str]:
+    """How long a function may take, and whether anybody is going to start it."""
+    if not wishes.has_timeouts or draw(st.integers(0, 4)):
+        hangs = wishes.may_hang and draw(st.integers(0, 3)) == 0
+        return Timeouts(), draw(st.sampled_from([NOWHERE, DEAF])) if hangs else ""
+    kinds: list[dict[str, Any]] = [
+        {"queue_seconds": 100},
+        {"total_seconds": 1000},
+        {"queue_seconds": 100, "total_seconds": 1000},
+        {"silence_seconds": 5},
+    ]
+    times = draw(st.sampled_from(kinds))
+    pool = "" if "silence_seconds" in times else draw(st.sampled_from(["", NOWHERE, DEAF]))
+    return Timeouts(**times), pool
 
 
 def _mergeable(steps: list[Step]) -> list[tuple[OutputRef, ...]]:
@@ -237,7 +270,7 @@ def _after(draw: st.DrawFn, steps: list[Step]) -> tuple[str, ...]:
 
 
 @st.composite
-def _waits(draw: st.DrawFn, path: str, name: str) -> Step:
+def _waits(draw: st.DrawFn, wishes: Wishes, path: str, name: str) -> Step:
     kind = draw(st.sampled_from(["approve", "approve", "values", "choose", "event"]))
     actions = ["fail", "skip", ""]
     actions += {"approve": ["approve", "reject"], "event": []}.get(kind, ["default"])
@@ -251,7 +284,8 @@ def _waits(draw: st.DrawFn, path: str, name: str) -> Step:
         at_rejection=draw(st.sampled_from(["", "fail", "continue"])),
         event=path if kind == "event" else "",
     )
-    return Step(name=name, kind="wait", wait=wait, outputs=WAIT_OUTPUTS[kind])
+    timeouts = Timeouts(total_seconds=draw(st.sampled_from([0, 0, 0, 30])) if wishes.has_timeouts else 0)
+    return Step(name=name, kind="wait", wait=wait, outputs=WAIT_OUTPUTS[kind], timeouts=timeouts)
 
 
 @st.composite
@@ -259,9 +293,12 @@ def _composites(
     draw: st.DrawFn, wishes: Wishes, path: str, name: str, kind: Any, sources: list[Source]
 ) -> Step:
     taken = Parameter(name="x", type="json")
-    body = draw(_graphs(wishes.inside, path, (taken,), is_workflow=kind == "workflow"))
+    has_total = draw(st.integers(0, 4)) == 0 and wishes.has_timeouts
+    within = wishes.inside._replace(may_hang=has_total)
+    body = draw(_graphs(within, path, (taken,), is_workflow=kind == "workflow"))
     inputs = {"x": draw(_values(sources, "list" if kind == "map" else ""))}
-    if kind == "map" and wishes.depth == DEEPEST and draw(st.integers(0, 24)) == 0:
+    is_flat = not any(step.body for step in body.steps)  # otherwise there are hundreds of runs
+    if kind == "map" and wishes.depth == DEEPEST and is_flat and draw(st.integers(0, 24)) == 0:
         inputs["x"] = Binding(value=[number % 5 for number in range(130)])  # more than one child takes
     if draw(st.integers(0, 3)) == 0:
         inputs["level"] = draw(_values(sources, "number"))
@@ -274,9 +311,10 @@ def _composites(
         ),
         body=Body(graph=body),
         retry=Retry(max_attempts=draw(st.sampled_from([0, 0, 0, 2]))),
+        timeouts=Timeouts(total_seconds=1000.0**wishes.depth if has_total else 0),  # longer than all inside
     )
     if kind == "map":
-        tolerated = draw(st.integers(0, 2)) if wishes.has_tolerance else 0
+        tolerated = draw(st.integers(0, 2)) if wishes.has_tolerance and not has_total else 0
         parallelism = draw(st.integers(0, 2))
         return replace(step, map=Map(over="x", tolerated=tolerated, parallelism=parallelism))
     if kind == "repeat":
@@ -315,3 +353,29 @@ def _handlers(draw: st.DrawFn, path: str, name: str, steps: list[Step], handlers
         retry=Retry(max_attempts=draw(st.integers(0, 2))),
         after=draw(_after(handlers)),
     )
+
+
+# -- partial runs ----------------------------------------------------------------------------------
+
+
+class Choice(NamedTuple):
+    """Which steps of a workflow somebody wants."""
+
+    only: tuple[str, ...] = ()
+    from_: tuple[str, ...] = ()
+    until: tuple[str, ...] = ()
+    scene: str = ""
+
+
+@st.composite
+def partial_runs(draw: st.DrawFn) -> tuple[Graph, Choice]:
+    """A workflow, and some of its steps; as a scene that it names now and then."""
+    declared = draw(graphs())
+    names = [step.name for step in declared.steps]
+    some = st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True).map(tuple)
+    if draw(st.integers(0, 4)) == 0:
+        steps = draw(some)
+        return replace(declared, scenes=(Scene(name="some", steps=steps),)), Choice(scene="some")
+    fields = draw(st.sampled_from([("only",), ("from_",), ("until",), ("from_", "until"), ("only", "from_")]))
+    chosen: dict[str, Any] = {field: draw(some) for field in fields}
+    return declared, Choice(**chosen)

@@ -6,11 +6,12 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 from msgspec.structs import replace
 from tests.unit.domain import workflows as wf
+from tests.unit.domain.examples import share
 
 from foldline.api.scheduler.v1 import scheduler_service_pb2
 from foldline.domain.commands import RetrySteps
@@ -70,7 +71,7 @@ class Story:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@share(60)
 def test_a_fork_gives_what_a_clean_run_with_the_same_edit_gives(data: st.DataObject) -> None:
     story = Story(data)
 
@@ -78,7 +79,7 @@ def test_a_fork_gives_what_a_clean_run_with_the_same_edit_gives(data: st.DataObj
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@share(60)
 def test_a_fork_runs_what_nothing_equal_is_known_of_and_nothing_else(data: st.DataObject) -> None:
     story = Story(data)
 
@@ -91,7 +92,7 @@ def test_a_fork_runs_what_nothing_equal_is_known_of_and_nothing_else(data: st.Da
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@share(60)
 def test_a_fork_does_what_its_plan_said(data: st.DataObject) -> None:
     story = Story(data)
     ran = {step for step, _ in story.after.calls}
@@ -124,7 +125,7 @@ def test_a_fork_does_what_its_plan_said(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=30, deadline=None)
+@share(30)
 def test_a_fork_of_a_fork_is_as_good_as_one(data: st.DataObject) -> None:
     story = Story(data)
     worlds = [story.origin, story.fork]
@@ -153,7 +154,7 @@ def made_unsafe(step: Step, names: frozenset[str]) -> Step:
 
 
 @given(st.data())
-@settings(max_examples=50, deadline=None)
+@share(50)
 def test_an_unsafe_step_never_runs_twice_over_any_line_of_forks_and_retries(data: st.DataObject) -> None:
     drawn = data.draw(wf.graphs())
     names = data.draw(st.frozensets(st.sampled_from(wf.FUNCTIONS), min_size=1, max_size=2))

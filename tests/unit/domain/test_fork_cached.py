@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 from msgspec.structs import replace
 from tests.unit.domain import workflows as wf
+from tests.unit.domain.examples import share
 
 from foldline.domain import caching
 from foldline.domain.commands import ProvideParameters
@@ -96,7 +97,7 @@ def played(sources: wf.Sources, late: int, **options: Any) -> World:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@share(60)
 def test_a_fork_with_a_cache_is_as_good_as_a_clean_run_and_makes_nothing_that_is_known(
     data: st.DataObject,
 ) -> None:

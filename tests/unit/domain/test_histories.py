@@ -63,8 +63,9 @@ def test_what_is_read_back_from_the_ledger_folds_to_the_same(
         assert fold(read) == play.world.runs[run_id]  # type: ignore[arg-type]
 
 
-ALL_MENDABLE = Wishes(has_held=False, has_handlers=False, has_tolerance=False)
-"""A run does not fail by what a person stopped, by a handler or by a tolerated item: nobody retries these."""
+ALL_MENDABLE = Wishes(has_held=False, has_handlers=False, has_tolerance=False, has_unsafe=False)
+"""A run does not fail by what a person stopped, by a handler or by a tolerated item, and an unsafe step has
+to be named: nobody retries these."""
 
 
 @given(graphs(ALL_MENDABLE), LAWS, LUCK)

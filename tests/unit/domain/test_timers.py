@@ -13,6 +13,7 @@ from foldline.domain.commands import (
     RequestStop,
     ResumeRun,
     RetrySteps,
+    ScheduleSteps,
 )
 from foldline.domain.spec import Binding, Parameter, Retry, Timeouts
 from foldline.domain.timers import next_timer
@@ -86,6 +87,33 @@ def test_a_run_that_is_stopping_ends_as_stopped_although_a_step_runs_out_of_time
     game.wait(11)
 
     assert game.play(FireTimers()) == ["AttemptFailed", "StepStopped", "RunStopped"]
+
+
+def test_what_was_given_out_and_never_started_runs_out_of_time_although_the_run_starts_nothing_more() -> None:
+    game = Game(graph(function("a", timeouts=QUEUE), function("b")))
+    game.schedule()
+    game.fail("b")
+    game.wait(61)
+
+    assert game.play(FireTimers()) == ["AttemptFailed", "StepFailed", "RunFailed"]
+
+
+def test_what_was_given_out_and_never_started_does_not_keep_a_run_from_stopping() -> None:
+    game = Game(graph(function("a", timeouts=QUEUE)))
+    game.schedule()
+    game.play(RequestStop())
+    game.wait(61)
+
+    assert game.play(FireTimers()) == ["AttemptFailed", "StepStopped", "RunStopped"]
+
+
+def test_what_waits_for_an_executor_in_a_run_that_starts_nothing_more_does_not_fail() -> None:
+    game = Game(graph(function("a", timeouts=QUEUE), function("b"), function("c")))
+    game.play(ScheduleSteps((("b", "ex"), ("c", "ex"))))
+    game.fail("b")
+    game.wait(61)
+
+    assert game.play(FireTimers()) == []
 
 
 def test_a_question_of_a_run_that_is_stopping_does_not_fail_it() -> None:
