@@ -40,6 +40,7 @@ class StepProcess:
         """Digests that its attempt has read, also if it should not come to its end."""
         self._result: dict[str, Any] = {}
         self._has_begun = False
+        self._is_unread = False
         self.is_shared = False
         self._is_closed = False
 
@@ -54,7 +55,7 @@ class StepProcess:
 
     def send(self, order: dict[str, Any]) -> bool:
         """Hand over an attempt. False when the process is gone."""
-        self._result, self.reads = {}, ()
+        self._result, self.reads, self._is_unread = {}, (), False
         self.answered = self._loop.create_future()
         self.is_shared = order["is_shared"]
         if self.is_shared:
@@ -73,10 +74,10 @@ class StepProcess:
 
     @property
     def is_untouched(self) -> bool:
-        """It ended before it had read its first order: the attempt has not begun."""
+        """It ended before it had read its order: the attempt has not begun."""
         if self.has_ended and not self._result:
             self._receive()
-        return self.has_ended and not self._has_begun
+        return self.has_ended and (self._is_unread or not self._has_begun)
 
     def end(self, how: Ended) -> None:
         if not self.ended.done():
@@ -110,6 +111,10 @@ class StepProcess:
                     break
         except BlockingIOError:
             return False
+        except ConnectionResetError:
+            # So the kernel says that it has gone, and left unread what it was sent.
+            self._is_unread = True
+            return True
         except OSError:
             return True
         self._result = said

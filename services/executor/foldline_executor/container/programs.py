@@ -122,7 +122,7 @@ class InTheirs(ContainerAttempt):
         """Its outputs, its metrics, and why it failed."""
         job, program = self.job, self.job.program
         assert program is not None
-        failure = verdicts.ended_by_itself(code) if code else None
+        failure = verdicts.program_ended(code) if code else None
         outputs: dict[str, Product] = {}
         try:
             staged = await _staged(
