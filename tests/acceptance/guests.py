@@ -1,4 +1,4 @@
-"""An executor that a test adds to an installation: in a pool of its own, with a backend or name of its own."""
+"""An executor that a test adds to an installation: with a pool, a name and a backend of its own."""
 
 from __future__ import annotations
 

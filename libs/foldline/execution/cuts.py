@@ -2,8 +2,8 @@
 
 Pure: times come with the lines. What is left out is counted, and said where it would have stood.
 
-Notes (metrics, progress) are in the log for whoever reads along; whole they are in their series. They are none of
-a step's lines: they do not count against its limit, and after many of them no more are taken.
+Notes (metrics, progress) are in the log for whoever reads along; whole they are in their series. They are
+none of a step's lines: they do not count against its limit, and after many of them no more are taken.
 """
 
 from __future__ import annotations

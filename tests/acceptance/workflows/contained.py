@@ -21,7 +21,7 @@ def write(lines: int) -> fl.File:
 
 count = fl.command(
     "count",
-    line='echo counting; cat "$INPUT_ROWS" > "$OUTPUTS/copy.txt"; grep -c row "$INPUT_ROWS" > "$OUTPUTS/lines"',
+    line='echo counting; cat "$INPUT_ROWS" > "$OUTPUTS/copy"; grep -c row "$INPUT_ROWS" > "$OUTPUTS/lines"',
     image=IMAGE,
     inputs={"rows": fl.File},
     outputs={"copy": fl.File, "lines": int},

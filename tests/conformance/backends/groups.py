@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +20,7 @@ _PLACES = (
 def bounded(amount: int) -> Iterator[Path]:
     """A group of at most so many bytes. The test is skipped where we may make none."""
     for place, bound in _PLACES:
-        group = place / f"foldline-test-{uuid.uuid4().hex}"
+        group = place / f"foldline-test-{os.getpid()}"
         try:
             group.mkdir()
         except OSError:
