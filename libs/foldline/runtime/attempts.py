@@ -7,10 +7,11 @@ import dataclasses
 import signal
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from foldline.runtime import verdicts
+from foldline.runtime import endings, verdicts
 from foldline.runtime.ears import Ears, drop
 from foldline.runtime.jobs import Job, Outcome, Product, StepFailure
 from foldline.runtime.port import OnLines, OnStarted
@@ -190,25 +191,11 @@ class Attempt:
             with suppress(TimeoutError):
                 async with asyncio.timeout(left if verdict is None else min(left, patience)):
                     await self._stopping.wait()
-        if not self._forced.is_set():
-            await parent.signal(process, signal.SIGTERM)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._grace):
-                    await self._forced.wait()
-        await parent.signal(process, signal.SIGKILL)
+        await endings.ask_then_insist(partial(parent.signal, process), self._grace, self._forced)
 
     def _limit(self, ears: Ears) -> tuple[StepFailure | None, float]:
-        """Which limit of time is reached next, and in how many seconds; None when there is none."""
-        now = time.monotonic()
-        limits: list[tuple[float, StepFailure]] = []
-        if self.job.run_seconds:
-            failure = verdicts.timed_out(self.job, "it was still running")
-            limits.append((self._since + self.job.run_seconds - now, failure))
-        if self.job.silence_seconds:
-            failure = verdicts.silent(self.job)
-            limits.append((max(ears.heard, self.others_heard) + self.job.silence_seconds - now, failure))
-        seconds, verdict = min(limits, key=lambda limit: limit[0], default=(0.0, None))
-        return verdict, seconds
+        heard = max(ears.heard, self.others_heard)
+        return endings.next_limit(self.job, time.monotonic(), since=self._since, heard=heard)
 
     def _condemn(self, verdict: StepFailure, *, forced: bool = False) -> None:
         self._verdict = self._verdict or verdict
