@@ -65,7 +65,7 @@ def run(order: Mapping[str, Any], folder: Path, reads: list[str]) -> dict[str, P
         raise ProgramFailed(verdicts.program_ended(code))
     if program.metrics_file:
         _say(layout.metrics(program.metrics_file, folder))
-    return layout.collect(order["outputs"], folder)
+    return layout.collect(order["outputs"], folder, with_libraries=True)
 
 
 def command(program: Program, bundle: Path, variables: Mapping[str, str]) -> list[str]:

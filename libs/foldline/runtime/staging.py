@@ -36,7 +36,7 @@ def gather(order: Mapping[str, Any]) -> dict[str, Any]:
     if order["outputs"] is None:
         return {"metrics": metrics}
     _forbid_ways_out(folder)
-    products = layout.collect(order["outputs"], folder)
+    products = layout.collect(order["outputs"], folder, with_libraries=False)
     return {"outputs": {name: one.fields() for name, one in products.items()}, "metrics": metrics}
 
 
