@@ -135,8 +135,8 @@ def first_rank_fails() -> None:
 
 
 def first_rank_talks() -> None:
-    for number in range(6):
-        time.sleep(0.5)
+    for number in range(24):
+        time.sleep(0.25)
         if os.environ["RANK"] == "0":
             print(number)
 
