@@ -65,6 +65,13 @@ def program_ended(status: int) -> StepFailure:
     return _exited(f"the program exited with code {status}", status)
 
 
+def is_kill(failure: StepFailure) -> bool:
+    """Was it SIGKILL that ended the program, or what a shell had started in its place?"""
+    return failure.signal == signal.SIGKILL or (
+        failure.reason == "STEP_EXITED" and failure.exit_code == 128 + signal.SIGKILL
+    )
+
+
 def _killed(message: str, number: int) -> StepFailure:
     return StepFailure(kind="user", reason="STEP_KILLED", message=message, signal=number)
 
