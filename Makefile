@@ -108,7 +108,8 @@ test-integration: setup ## one part at a time on a real Postgres and NATS
 	$(PYTEST) tests/conformance tests/integration
 
 test-ray: setup $(CACHE)/ray/.ready ## the backend ray, on a real cluster of this machine
-	$(CACHE)/ray/bin/python -m pytest tests/conformance/backends/test_ray.py tests/conformance/backends/test_ray_jobs.py
+	$(CACHE)/ray/bin/python -m pytest tests/conformance/backends/test_ray.py \
+		tests/conformance/backends/test_ray_jobs.py tests/acceptance/test_ray.py
 
 $(CACHE)/ray/.ready: requirements.lock Makefile | $(VENV)/.ready
 	$(PYTHON) -m venv $(CACHE)/ray

@@ -122,6 +122,7 @@ def test_from_the_gallery_to_a_result(page: Page, platform: Installation, tmp_pa
     has_status(page, "reject", "skipped")
 
     look_at_the_picture(page, tmp_path)
+    look_at_the_numbers(page)
     go_back_in_time(page)
 
 
@@ -168,6 +169,17 @@ def look_at_the_picture(page: Page, folder: Path) -> None:
     download.value.save_as(saved)
     digest = page.get_by_role("region", name="Output confusion").get_by_title("sha256:")
     assert digest.get_attribute("title") == f"sha256:{hashlib.sha256(saved.read_bytes()).hexdigest()}"
+
+
+def look_at_the_numbers(page: Page) -> None:
+    step(page, "split").click()
+    page.get_by_role("tab", name="Outputs").click()
+    images = page.get_by_role("region", name="Output train_images")
+    expect(images).to_contain_text("dtype")
+    expect(images).to_contain_text("mean")
+    step(page, "evaluate").click()
+    page.get_by_role("tab", name="Metrics").click()
+    expect(page.get_by_role("img", name="Course of accuracy")).to_be_visible()
 
 
 def go_back_in_time(page: Page) -> None:

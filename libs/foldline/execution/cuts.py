@@ -1,6 +1,9 @@
 """What is kept of the log of an attempt that writes without end: all up to a limit, then only the last lines.
 
 Pure: times come with the lines. What is left out is counted, and said where it would have stood.
+
+Notes (metrics, progress) are in the log for whoever reads along; whole they are in their series. They are
+none of a step's lines: they do not count against its limit, and after many of them no more are taken.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from datetime import datetime
 
 import msgspec
 
+from foldline.execution.notes import NOTE
 from foldline.runtime.jobs import Line
 
 DEFAULT_LINES = 10_000_000
@@ -18,6 +22,9 @@ DEFAULT_BYTES = 1024**3
 TAIL_LINES = 1000
 TAIL_BYTES = 256 * 1024
 """The last lines say why an attempt failed; they are kept whatever was left out before them."""
+
+NOTE_LINES = 10_000
+"""Of metrics and progress in the log of one attempt."""
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,9 +57,12 @@ class Cut:
         self.left_out = 0
         """Lines that are in no log any more, and not told of yet."""
         self._left_out_bytes = 0
+        self._notes = 0
 
     def take(self, timed: Timed) -> Timed | None:
         """The line, a note in its place, or nothing."""
+        if timed.line.stream == NOTE:
+            return self._take_note(timed)
         size = size_of(timed.line)
         if not self._is_cut:
             self._lines += 1
@@ -74,6 +84,14 @@ class Cut:
         self._tail.clear()
         self._tail_bytes = self._left_out_bytes = self.left_out = 0
         return last
+
+    def _take_note(self, timed: Timed) -> Timed | None:
+        if self._is_cut:
+            return None
+        self._notes += 1
+        if self._notes == NOTE_LINES + 1:
+            return _note(f"of metrics and progress the first {NOTE_LINES:,} are in this log", timed.time)
+        return timed if self._notes <= NOTE_LINES else None
 
     def _hold(self, timed: Timed, size: int) -> None:
         self._tail.append(timed)

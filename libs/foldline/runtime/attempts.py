@@ -213,7 +213,10 @@ class Attempt:
         if "outputs" in result:
             return None
         if "failure" in result:
-            return StepFailure(**result["failure"])
+            failure = StepFailure(**result["failure"])
+            if verdicts.is_kill(failure) and parent.has_memory_run_out():
+                return verdicts.out_of_memory(self.job.limits.memory_bytes)
+            return failure
         if ended.status == -signal.SIGXFSZ and self.job.limits.disk_bytes:
             return verdicts.file_too_big(self.job.limits.disk_bytes)
         if ended.status == -signal.SIGKILL and parent.has_memory_run_out():

@@ -37,6 +37,14 @@ def raised(error: BaseException, *, during: str = "") -> StepFailure:
             error_class=class_name(error),
             traceback=trace(error),
         )
+    if isinstance(error, MemoryError):
+        return StepFailure(
+            kind="user",
+            reason="MEMORY_EXCEEDED",
+            message=_cut(f"the step could get no more memory: {_sentence(error, during)}"),
+            error_class=class_name(error),
+            traceback=trace(error),
+        )
     return StepFailure(
         kind="user",
         reason="STEP_RAISED",

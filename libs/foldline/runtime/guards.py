@@ -6,12 +6,12 @@ Most attempts end before there is anything to guard: until then it is one timer 
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
-from foldline.runtime import verdicts
+from foldline.runtime import endings
 from foldline.runtime.jobs import Job, StepFailure
 from foldline.runtime.processes import StepProcess
 from foldline.runtime.warm import WarmParent
@@ -69,12 +69,8 @@ class Guard:
 
     async def _guard(self) -> None:
         await self._until_condemned()
-        if not self._forced.is_set():
-            await self._parent.signal(self._process, signal.SIGTERM)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._attempt.grace):
-                    await self._forced.wait()
-        await self._parent.signal(self._process, signal.SIGKILL)
+        signal = partial(self._parent.signal, self._process)
+        await endings.ask_then_insist(signal, self._attempt.grace, self._forced)
 
     async def _until_condemned(self) -> None:
         while not self._condemned.is_set():
@@ -99,13 +95,5 @@ class Guard:
         attempt, job = self._attempt, self._attempt.job
         if not (job.run_seconds or job.silence_seconds):
             return None, 0.0
-        now = time.monotonic()
-        limits: list[tuple[float, StepFailure]] = []
-        if job.run_seconds:
-            failure = verdicts.timed_out(job, "it was still running")
-            limits.append((attempt.since + job.run_seconds - now, failure))
-        if job.silence_seconds:
-            heard = max(self._process.ears.heard, attempt.others_heard)
-            limits.append((heard + job.silence_seconds - now, verdicts.silent(job)))
-        seconds, verdict = min(limits, key=lambda limit: limit[0])
-        return verdict, seconds
+        heard = max(self._process.ears.heard, attempt.others_heard)
+        return endings.next_limit(job, time.monotonic(), since=attempt.since, heard=heard)

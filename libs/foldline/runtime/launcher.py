@@ -197,7 +197,8 @@ def _epitaph(failure: StepFailure) -> list[Line]:
     """The last lines of a log. What a step raised it has written itself."""
     if failure.reason == "STEP_RAISED":
         return []
-    traces = [Line("stderr", text) for text in failure.traceback.splitlines()]
+    has_told = failure.reason in ("MEMORY_EXCEEDED", "DISK_FULL")
+    traces = [] if has_told else [Line("stderr", text) for text in failure.traceback.splitlines()]
     return [*traces, *(Line("system", text) for text in failure.message.splitlines())]
 
 

@@ -9,6 +9,7 @@ path of its file, OUTPUTS the folder of the outputs. Files are taken as they are
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -18,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from foldline.runtime import codecs
-from foldline.runtime.codecs import folders, lists
+from foldline.runtime.codecs import folders, lists, looks
 from foldline.runtime.failures import StepError
 from foldline.runtime.jobs import LISTS, Given, Product
 
@@ -100,9 +101,20 @@ def _value(name: str, given: Given, place: Path) -> object:
     return str(place / own)
 
 
-def collect(declared: Iterable[tuple[str, str]], folder: Path) -> dict[str, Product]:
-    """The outputs that the program left, by name. StepError for one that is missing or of no such type."""
-    return {name: _product(name, kind, _found(name, kind, folder), folder) for name, kind in declared}
+def collect(declared: Iterable[tuple[str, str]], folder: Path, *, with_libraries: bool) -> dict[str, Product]:
+    """The outputs that the program left, by name. StepError for one that is missing or of no such type.
+
+    Libraries that decode may look at them for previews only where this process is the step's own.
+    """
+    products = {name: _product(name, kind, _found(name, kind, folder), folder) for name, kind in declared}
+    return {name: _with_preview(one, with_libraries=with_libraries) for name, one in products.items()}
+
+
+def _with_preview(product: Product, *, with_libraries: bool) -> Product:
+    if product.preview or product.file is None:
+        return product
+    preview = looks.look(product.encoding, product.file, with_libraries=with_libraries)
+    return dataclasses.replace(product, preview=preview)
 
 
 def _found(name: str, kind: str, folder: Path) -> Path:

@@ -42,6 +42,7 @@ class StepProcess:
         self._result: dict[str, Any] = {}
         self._has_answered = False
         self._has_begun = False
+        self._is_unread = False
         self.is_shared = False
         self._is_read = False
         self._is_closed = False
@@ -58,7 +59,8 @@ class StepProcess:
 
     def begin(self, order: dict[str, Any], on_lines: OnLines) -> bool:
         """Hand over an attempt. False when the process is gone."""
-        self._result, self.reads, self._has_answered = {}, (), False
+        self._result, self.reads = {}, ()
+        self._has_answered = self._is_unread = False
         self.is_shared = order["is_shared"]
         self.ears.begin(on_lines)
         if self.is_shared and not self._is_read:
@@ -89,10 +91,10 @@ class StepProcess:
 
     @property
     def is_untouched(self) -> bool:
-        """It ended before it had read its first order: the attempt has not begun."""
+        """It ended before it had read its order: the attempt has not begun."""
         if self.has_ended and not self._result:
             self._receive()
-        return self.has_ended and not self._has_begun
+        return self.has_ended and (self._is_unread or not self._has_begun)
 
     def end(self, how: Ended) -> None:
         if not self.ended.done():
@@ -145,6 +147,10 @@ class StepProcess:
                     break
         except BlockingIOError:
             return False
+        except ConnectionResetError:
+            # So the kernel says that it has gone, and left unread what it was sent.
+            self._is_unread = True
+            return True
         except OSError:
             said = {}
         if not said:

@@ -12,11 +12,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from foldline.runtime import codecs, context, layout
-from foldline.runtime.failures import StepError, signal_name
+from foldline.runtime import codecs, context, layout, verdicts
+from foldline.runtime.failures import StepError
 from foldline.runtime.jobs import Given, Product, Program, StepFailure
 
 _REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
@@ -32,21 +33,39 @@ class ProgramFailed(StepError):
         self.failure = failure
 
 
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """What a program finds: what to execute, its variables, and the digests that were read for it."""
+
+    command: list[str]
+    variables: dict[str, str]
+    reads: list[str]
+
+
+def lay_out(program: Program, order: Mapping[str, Any], folder: Path) -> Laid:
+    """Its inputs in the folder; wherever it will run. Raises StepError."""
+    inputs = {name: Given.of(fields) for name, fields in order["inputs"].items()}
+    variables = {**program.variables, **layout.lay_out(inputs, folder), **order["variables"]}
+    return Laid(
+        command=command(program, Path(order["bundle"]), variables),
+        variables=variables,
+        reads=[digest for given in inputs.values() for digest in codecs.reads(given)],
+    )
+
+
 def run(order: Mapping[str, Any], folder: Path, reads: list[str]) -> dict[str, Product]:
     """Run the program of the order to its end; its outputs. Raises StepError for whatever went wrong."""
     program = Program.of(order["program"])
-    inputs = {name: Given.of(fields) for name, fields in order["inputs"].items()}
-    variables = {**program.variables, **layout.lay_out(inputs, folder), **order["variables"]}
-    for given in inputs.values():
-        reads += codecs.reads(given)
-    environ = environment(os.environ, variables)  # noqa: TID251 - the program's own environment is made here
-    code = _run(command(program, Path(order["bundle"]), variables), folder, environ)
+    laid = lay_out(program, order, folder)
+    reads += laid.reads
+    environ = environment(os.environ, laid.variables)  # noqa: TID251 - the program's own environment is made here
+    code = _run(laid.command, folder, environ)
     if code:
         _say_metrics_if_any(program, folder)
-        raise ProgramFailed(_ended_by_itself(code))
+        raise ProgramFailed(verdicts.program_ended(code))
     if program.metrics_file:
         _say(layout.metrics(program.metrics_file, folder))
-    return layout.collect(order["outputs"], folder)
+    return layout.collect(order["outputs"], folder, with_libraries=True)
 
 
 def command(program: Program, bundle: Path, variables: Mapping[str, str]) -> list[str]:
@@ -115,13 +134,3 @@ def _say_metrics_if_any(program: Program, folder: Path) -> None:
             _say(layout.metrics(program.metrics_file, folder))
         except (StepError, OSError):
             return
-
-
-def _ended_by_itself(code: int) -> StepFailure:
-    if code < 0:
-        message = f"the program was killed by {signal_name(-code)}"
-        return StepFailure(kind="user", reason="STEP_KILLED", message=message, signal=-code)
-    message = f"the program exited with code {code}"
-    if code > 128:
-        message += f" (128 + {code - 128}: {signal_name(code - 128)} in a shell's way of counting)"
-    return StepFailure(kind="user", reason="STEP_EXITED", message=message, exit_code=code)

@@ -16,21 +16,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from foldline.runtime import codecs, layout, programs
+from foldline.runtime import layout, programs
 from foldline.runtime.failures import StepError
-from foldline.runtime.jobs import Given, Program
+from foldline.runtime.jobs import Program
 
 
 def prepare(order: Mapping[str, Any]) -> dict[str, Any]:
     """`command`, its `variables`, and the digests that were read (`reads`). Raises StepError."""
-    program, folder = Program.of(order["program"]), Path(order["folder"])
-    inputs = {name: Given.of(fields) for name, fields in order["inputs"].items()}
-    variables = {**program.variables, **layout.lay_out(inputs, folder), **order["variables"]}
-    return {
-        "variables": variables,
-        "command": programs.command(program, Path(order["bundle"]), variables),
-        "reads": [digest for given in inputs.values() for digest in codecs.reads(given)],
-    }
+    return dataclasses.asdict(programs.lay_out(Program.of(order["program"]), order, Path(order["folder"])))
 
 
 def gather(order: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,7 +36,7 @@ def gather(order: Mapping[str, Any]) -> dict[str, Any]:
     if order["outputs"] is None:
         return {"metrics": metrics}
     _forbid_ways_out(folder)
-    products = layout.collect(order["outputs"], folder)
+    products = layout.collect(order["outputs"], folder, with_libraries=False)
     return {"outputs": {name: one.fields() for name, one in products.items()}, "metrics": metrics}
 
 

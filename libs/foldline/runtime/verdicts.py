@@ -51,15 +51,35 @@ def processes_exceeded(limit: int) -> StepFailure:
 
 
 def ended_by_itself(status: int) -> StepFailure:
+    """Of a function's process: a negative status is a signal."""
     if status < 0:
-        name = signal_name(-status)
         hint = "; the kernel does this when memory runs out" if -status == signal.SIGKILL else ""
-        message = f"the step's process was killed by {name}{hint}"
-        return StepFailure(kind="user", reason="STEP_KILLED", message=message, signal=-status)
-    message = f"the step's process exited with code {status} before its function returned"
-    if status > 128:
-        message += f" (128 + {status - 128}: {signal_name(status - 128)} in a shell's way of counting)"
-    return StepFailure(kind="user", reason="STEP_EXITED", message=message, exit_code=status)
+        return _killed(f"the step's process was killed by {signal_name(-status)}{hint}", -status)
+    return _exited(f"the step's process exited with code {status} before its function returned", status)
+
+
+def program_ended(status: int) -> StepFailure:
+    """Of a program, wherever it ran."""
+    if status < 0:
+        return _killed(f"the program was killed by {signal_name(-status)}", -status)
+    return _exited(f"the program exited with code {status}", status)
+
+
+def is_kill(failure: StepFailure) -> bool:
+    """Was it SIGKILL that ended the program, or what a shell had started in its place?"""
+    return failure.signal == signal.SIGKILL or (
+        failure.reason == "STEP_EXITED" and failure.exit_code == 128 + signal.SIGKILL
+    )
+
+
+def _killed(message: str, number: int) -> StepFailure:
+    return StepFailure(kind="user", reason="STEP_KILLED", message=message, signal=number)
+
+
+def _exited(message: str, code: int) -> StepFailure:
+    if code > 128:
+        message += f" (128 + {code - 128}: {signal_name(code - 128)} in a shell's way of counting)"
+    return StepFailure(kind="user", reason="STEP_EXITED", message=message, exit_code=code)
 
 
 def amount(number: int) -> str:

@@ -1,5 +1,5 @@
 """Watches what an attempt takes while it runs: memory, processes, disk. The kernel's own limits on groups of
-processes (cgroups) need rights that an executor seldom has; looking ten times a second needs none.
+processes (cgroups) need rights that an executor seldom has; looking twenty times a second needs none.
 
 An attempt without such limits is looked at only once it has lasted a while, for the number of its processes.
 """

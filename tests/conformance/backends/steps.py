@@ -36,6 +36,17 @@ def gorge(megabytes: int) -> int:
     return len(held)
 
 
+def gorge_in(group: str, megabytes: int) -> int:
+    """The same as one of a group of processes whose memory the kernel bounds."""
+    (Path(group) / "cgroup.procs").write_text(str(os.getpid()))
+    return gorge(megabytes)
+
+
+def refused() -> None:
+    """Ask for more memory than any machine has."""
+    bytearray(1 << 60)
+
+
 def both() -> str:
     print("out")
     print("err", file=sys.stderr)
@@ -124,8 +135,8 @@ def first_rank_fails() -> None:
 
 
 def first_rank_talks() -> None:
-    for number in range(6):
-        time.sleep(0.5)
+    for number in range(24):
+        time.sleep(0.25)
         if os.environ["RANK"] == "0":
             print(number)
 

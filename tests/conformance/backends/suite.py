@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 import pytest
+from tests.conformance.backends import groups
 from tests.conformance.backends.bench import Bench, environment_with, memory_now
 from tests.waiting import until
 
@@ -25,6 +26,8 @@ def failure_of(outcome: Outcome) -> str:
 
 
 class BackendConformance:
+    #: Steps can join a group of processes of this machine's; those in containers are in one already.
+    sees_groups = True
     #: The launcher learns it with `foldline.runtime.watch`; an engine knows it by itself.
     holds_memory = importlib.util.find_spec("foldline.runtime.watch") is not None
 
@@ -97,6 +100,26 @@ class BackendConformance:
 
         assert failure_of(outcome) == "MEMORY_EXCEEDED"
         await self.nothing_is_left(bench)
+
+    async def test_memory_that_cannot_be_had_is_recorded_as_such(self, bench: Bench) -> None:
+        outcome = await bench.run(bench.job("refused"))
+
+        assert failure_of(outcome) == "MEMORY_EXCEEDED"
+        assert outcome.failure is not None
+        assert "in refused" in outcome.failure.traceback
+
+    async def test_a_step_that_the_kernel_kills_for_its_memory_is_recorded_as_such(
+        self, bench: Bench
+    ) -> None:
+        """Without a limit of its own: nobody but the kernel has seen it."""
+        if not self.sees_groups:
+            pytest.skip("steps of this backend cannot join a group of this machine's")
+        with groups.bounded(64 * 1024**2) as group:
+            outcome = await bench.run(bench.job("gorge_in", group=str(group), megabytes=1024))
+
+        assert failure_of(outcome) == "MEMORY_EXCEEDED"
+        assert outcome.failure is not None
+        assert outcome.failure.signal == signal.SIGKILL
 
     # -- stopping ----------------------------------------------------------------------------------
 

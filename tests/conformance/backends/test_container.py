@@ -75,6 +75,7 @@ def program(bench: Bench, line: str, *outputs: tuple[str, str], **fields: Any) -
 
 class TestContainers(BackendConformance):
     holds_memory = True
+    sees_groups = False
 
 
 class TestPrograms:
@@ -114,6 +115,7 @@ class TestPrograms:
         assert failure_of(outcome) == "STEP_EXITED"
         assert outcome.failure is not None
         assert outcome.failure.exit_code == 7
+        assert outcome.failure.message == "the program exited with code 7"
         assert bench.said("stderr") == ["bad"]
 
     async def test_memory_beyond_the_limit(self, bench: Bench) -> None:

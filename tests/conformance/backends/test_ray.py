@@ -112,7 +112,8 @@ async def test_ranks_that_are_all_silent_are_ended(bench: Bench) -> None:
 
 
 async def test_one_rank_that_is_heard_speaks_for_all(bench: Bench) -> None:
-    job = dataclasses.replace(bench.job("first_rank_talks"), ranks=2, silence_seconds=1.0)
+    # A busy machine may take seconds to bring what rank 0 says; it says so for longer than that.
+    job = dataclasses.replace(bench.job("first_rank_talks"), ranks=2, silence_seconds=5.0)
 
     assert (await bench.run(job)).failure is None
 

@@ -240,6 +240,10 @@ class Bench:
         return outcome.failure.reason
 
 
+async def _nobody(_: Sequence[Line]) -> None:
+    """Hears of an attempt's lines."""
+
+
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     (tmp_path / "flow.py").write_text(textwrap.dedent(CODE))
@@ -369,6 +373,27 @@ async def test_a_spare_that_is_killed_costs_no_attempt(bench: Bench) -> None:
     os.kill(_spares()[0], signal.SIGKILL)
 
     assert await bench.value("pid")
+
+
+@pytest.mark.parametrize("shared", [False, True])
+async def test_who_is_killed_before_it_has_read_its_attempt_does_not_cost_it(
+    bench: Bench, shared: bool
+) -> None:
+    worker = await bench.value("pid", shared=shared)
+    if not shared:
+        await until(lambda: len(_spares()) == 1)
+        (worker,) = _spares()
+    os.kill(worker, signal.SIGSTOP)
+    given = asyncio.Event()
+    job = bench.job("pid", shared=shared)
+    running = asyncio.create_task(bench.launcher.run(job, _nobody, given.set))
+    await asyncio.wait_for(given.wait(), 30)
+
+    os.kill(worker, signal.SIGKILL)
+
+    outcome = await running
+    assert outcome.failure is None
+    assert outcome.outputs["output"].text != str(worker)
 
 
 async def test_spares_end_with_the_launcher(tmp_path: Path) -> None:

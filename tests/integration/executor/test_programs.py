@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conformance.backends import groups
 from tests.integration.executor.pids import all_gone, is_alive, pids_in
 from tests.waiting import until
 
@@ -358,6 +359,16 @@ async def test_a_rank_is_not_silent_while_another_one_speaks(bench: Bench) -> No
     failure = await bench.fail(Program(line=line), ranks=2, silence_seconds=1.5)
 
     assert failure.message == "rank 0 of 2: the program exited with code 3"
+
+
+@pytest.mark.parametrize("how", ["exec sh -c", "sh -c"])
+async def test_a_program_that_the_kernel_kills_for_its_memory_says_so(bench: Bench, how: str) -> None:
+    """By itself, or as what a shell has started, which then ends with 137."""
+    gorge = 'x=$(head -c 200000000 /dev/zero | tr "\\0" x); echo done'
+    with groups.bounded(32 * 1024**2) as group:
+        failure = await bench.fail(Program(line=f"echo $$ > {group}/cgroup.procs; {how} '{gorge}'; exit $?"))
+
+    assert failure.reason == "MEMORY_EXCEEDED"
 
 
 async def test_ranks_are_stopped_and_killed_together(bench: Bench) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.builders import NOON
 
-from foldline.execution.cuts import TAIL_BYTES, TAIL_LINES, Cut, Limit, Timed
+from foldline.execution.cuts import NOTE_LINES, TAIL_BYTES, TAIL_LINES, Cut, Limit, Timed
 from foldline.runtime.jobs import Line
 
 
@@ -80,3 +80,20 @@ def test_every_line_is_kept_or_counted(limit: int, count: int) -> None:
     assert len(begin) + left_out + len(end) == count
     assert begin == numbered(count)[: len(begin)]
     assert end == numbered(count)[count - len(end) :]
+
+
+def test_metrics_and_progress_do_not_use_up_the_limit() -> None:
+    cut = Cut(Limit(lines=2))
+    notes = [cut.take(Timed(Line("note", "{}"), NOON)) for _ in range(NOTE_LINES + 2)]
+
+    assert [one.line.stream for one in notes if one is not None] == ["note"] * NOTE_LINES + ["system"]
+    assert kept(cut, "a", "b") == ["a", "b"]
+    assert last(cut) == []
+
+
+def test_metrics_and_progress_after_the_cut_do_not_push_out_the_last_lines() -> None:
+    cut = Cut(Limit(lines=1))
+    kept(cut, "a", "why it failed")
+
+    assert [cut.take(Timed(Line("note", "{}"), NOON)) for _ in range(TAIL_LINES)] == [None] * TAIL_LINES
+    assert last(cut) == ["why it failed"]

@@ -27,6 +27,18 @@ def test_class_and_message_are_kept() -> None:
     assert "in raised" in failure.traceback
 
 
+def test_a_step_that_gets_no_more_memory_has_exceeded_it() -> None:
+    class ArrayTooLarge(MemoryError):
+        pass
+
+    failure = failures.raised(raised(ArrayTooLarge("no room for 80 GiB")))
+
+    assert (failure.kind, failure.reason) == ("user", "MEMORY_EXCEEDED")
+    assert failure.error_class.endswith("ArrayTooLarge")
+    assert failure.message.endswith("ArrayTooLarge: no room for 80 GiB")
+    assert "in raised" in failure.traceback
+
+
 def test_a_class_outside_of_builtins_is_named_with_its_module() -> None:
     assert failures.class_name(BrokenError()) == f"{__name__}.BrokenError"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def _write_arrow(value: Any, target: Path) -> Written:
     def preview() -> dict[str, Any]:
         nulls = [column.null_count for column in table.columns[: previews.COLUMNS]]
         head = table.slice(0, previews.ROWS).select(list(range(len(nulls))))
-        return _preview(
+        return preview_of(
             types, nulls, table.num_rows, zip(*(c.to_pylist() for c in head.columns), strict=True)
         )
 
@@ -75,7 +76,7 @@ def _write_polars(value: Any, target: Path) -> Written:
     def preview() -> dict[str, Any]:
         shown = value[:, : previews.COLUMNS]
         nulls = list(shown.null_count().row(0)) if shown.width else []
-        return _preview(types, nulls, value.height, shown.head(previews.ROWS).iter_rows())
+        return preview_of(types, nulls, value.height, shown.head(previews.ROWS).iter_rows())
 
     return Written(_facts(types, value.height), preview=preview)
 
@@ -85,7 +86,7 @@ def _facts(types: dict[str, str], rows: int) -> dict[str, Any]:
     return {"rows": rows, "columns": len(types), "schema": shown}
 
 
-def _preview(types: dict[str, str], nulls: list[int], rows: int, head: Any) -> dict[str, Any]:
+def preview_of(types: dict[str, str], nulls: Sequence[int | None], rows: int, head: Any) -> dict[str, Any]:
     return {
         "kind": "table",
         "rows": rows,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from foldline.runtime import verdicts
+from foldline.runtime import endings, verdicts
 from foldline.runtime.jobs import Line, Outcome, Product, StepFailure
 from foldline.runtime.pipes import Splitter
 from foldline.runtime.port import OnLines, OnStarted
@@ -98,31 +100,21 @@ class InTheirs(ContainerAttempt):
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if verdict is None else patience):
                     await self.stopping.wait()
-        if not self.forced.is_set():
-            await self.engine.kill(container, "SIGTERM")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.grace):
-                    await self.forced.wait()
-        await self.engine.kill(container, "SIGKILL")
+        await endings.ask_then_insist(partial(self._send, container), self.grace, self.forced)
+
+    async def _send(self, container: str, number: signal.Signals) -> None:
+        await self.engine.kill(container, number.name)
 
     def _next_limit(self) -> tuple[StepFailure | None, float]:
-        """Which limit is reached next, and in how many seconds."""
-        now, job = time.monotonic(), self.job
-        limits: list[tuple[float, StepFailure]] = []
-        if job.run_seconds:
-            failure = verdicts.timed_out(job, "it was still running")
-            limits.append((self.since + job.run_seconds - now, failure))
-        if job.silence_seconds:
-            heard = now if self._is_listener_busy else self._heard
-            limits.append((heard + job.silence_seconds - now, verdicts.silent(job)))
-        seconds, verdict = min(limits, key=lambda limit: limit[0], default=(0.0, None))
-        return verdict, seconds
+        now = time.monotonic()
+        heard = now if self._is_listener_busy else self._heard
+        return endings.next_limit(self.job, now, since=self.since, heard=heard)
 
     async def _outcome(self, code: int, on_lines: OnLines) -> Outcome:
         """Its outputs, its metrics, and why it failed."""
         job, program = self.job, self.job.program
         assert program is not None
-        failure = verdicts.ended_by_itself(code) if code else None
+        failure = verdicts.program_ended(code) if code else None
         outputs: dict[str, Product] = {}
         try:
             staged = await _staged(

@@ -12,6 +12,7 @@ import { inline, plain, pretty } from "../parts/values";
 import { announceFailure } from "../problems/announce";
 import { ProblemAlert } from "../problems/ProblemAlert";
 import { type ArtifactPlace, artifactPath, download, fetchContent } from "../session/downloads";
+import { PreviewView } from "./PreviewView";
 
 interface Props {
   name: string;
@@ -67,7 +68,7 @@ function Preview({ name, artifact, place }: Props) {
     return <Picture name={name} digest={artifact.digest} place={place} />;
   if (artifact.encoding === "json" && artifact.sizeBytes <= LARGEST_JSON_PREVIEW)
     return <FetchedJson digest={artifact.digest} place={place} />;
-  return null;
+  return <PreviewView digest={artifact.digest} place={place} />;
 }
 
 function Json({ value }: { value: unknown }) {

@@ -13,6 +13,7 @@ import { ArtifactView } from "./ArtifactView";
 import { FailureView } from "./FailureView";
 import { inputFacts } from "./inputs";
 import { LogView } from "./LogView";
+import { SeriesView } from "./SeriesView";
 import { WaitPanel } from "./WaitPanel";
 
 interface Props {
@@ -48,10 +49,17 @@ export function StepPanel({ workspace, runId, declared, state, graph, past, para
       {!past && (
         <WaitPanel workspace={workspace} runId={runId} declared={declared} state={state} graph={graph} />
       )}
-      <Tabs value={tab === "log" && !hasLog ? "overview" : tab} onChange={setTab} keepMounted={false}>
+      <Tabs
+        value={(tab === "log" || tab === "metrics") && !hasLog ? "overview" : tab}
+        onChange={setTab}
+        keepMounted={false}
+      >
         <Tabs.List mb="sm">
           <Tabs.Tab value="overview">Overview</Tabs.Tab>
           <Tabs.Tab value="outputs">Outputs ({outputs.length})</Tabs.Tab>
+          <Tabs.Tab value="metrics" disabled={!hasLog}>
+            Metrics
+          </Tabs.Tab>
           <Tabs.Tab value="log" disabled={!hasLog}>
             Log
           </Tabs.Tab>
@@ -85,6 +93,14 @@ export function StepPanel({ workspace, runId, declared, state, graph, past, para
               />
             ))}
           </Stack>
+        </Tabs.Panel>
+        <Tabs.Panel value="metrics">
+          {newest && (
+            <SeriesView
+              place={{ workspace, runId, step: declared.name, attempt: newest.number }}
+              live={newest.status === "running"}
+            />
+          )}
         </Tabs.Panel>
         <Tabs.Panel value="log">
           {newest && (
