@@ -32,13 +32,13 @@ from foldline.pg import connect
 from foldline.sdk.client import Client
 
 WORKFLOWS = 2
-OPEN = 6
+OPEN = 8
 """So many runs are under way at any time, and so many are started at least."""
 
 CALL_SECONDS = 10.0
 AGAIN_SECONDS = 0.3
 START_SECONDS = 120.0
-BOUNDARY_SECONDS = 1.5
+BOUNDARY_SECONDS = 1.0
 """A fault strikes even if its events do not come: the fault before it may be why."""
 
 STANDSTILL_SECONDS = 10.0
@@ -189,7 +189,7 @@ class _Campaign:
         loop, counts = asyncio.get_running_loop(), self._histories.counts
         for number, fault in enumerate(struck, start=1):
             wanted = counts[fault.event] + fault.count
-            await self._histories.until(
+            came = await self._histories.until(
                 lambda fault=fault, wanted=wanted: counts[fault.event] >= wanted,  # type: ignore[misc]
                 BOUNDARY_SECONDS,
             )
@@ -199,8 +199,9 @@ class _Campaign:
                 lambda then=then: self._histories.newest > then,  # type: ignore[misc]
                 STANDSTILL_SECONDS,
             )
+            where = "" if came else " (did not come)"
             rest = f"goes on after {loop.time() - then:.2f} s" if moved else "stands still"
-            self._note(f"{then - self._began:7.1f} s  {number:3}/{len(struck)}  {fault}; {rest}")
+            self._note(f"{then - self._began:7.1f} s  {number:3}/{len(struck)}  {fault}{where}; {rest}")
 
     async def _settle(self) -> None:
         """Wait until all has ended, or nothing happens any more and nothing is put off."""

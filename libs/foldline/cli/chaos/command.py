@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -38,6 +39,7 @@ class Chosen(msgspec.Struct, frozen=True):
     campaigns: int
     faults: int
     replicas: str
+    until_finding: bool
     keep: bool
     is_json: bool
 
@@ -47,9 +49,10 @@ class Chosen(msgspec.Struct, frozen=True):
 @click.option("--campaigns", default=1, show_default=True, help="How many seeds, one after the other.")
 @click.option("--faults", default=10, show_default=True, help="Faults in each campaign.")
 @click.option("--replicas", default=REPLICAS, show_default=True, help="As of `foldline up`.")
+@click.option("--until-finding", is_flag=True, help="Stop after the first seed with a finding.")
 @click.option("--keep", is_flag=True, help="Leave the installation's folder, to look into it.")
 @click.option("--json", "is_json", is_flag=True, help="A line of JSON for each campaign, and nothing else.")
-def chaos(*, seed: int, campaigns: int, faults: int, replicas: str, keep: bool, is_json: bool) -> None:
+def chaos(**asked: object) -> None:
     """Hurt an installation of its own while workflows run, then check every history.
 
     Kills, restarts, pauses services and cuts them off from NATS and Postgres, fills the disk of executors,
@@ -62,25 +65,32 @@ def chaos(*, seed: int, campaigns: int, faults: int, replicas: str, keep: bool, 
     # What its own connections have to say while Postgres is away is no news.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.disable()
-    chosen = Chosen(seed, campaigns, faults, replicas, keep, is_json)
+    chosen = msgspec.convert(asked, Chosen)
     try:
         verdicts = asyncio.run(_play(chosen))
     except StartFailed as error:
         click.echo(f"foldline did not start: {error}", err=True)
         sys.exit(1)
-    if not is_json:
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
+    if not chosen.is_json:
         _sum_up(verdicts)
     sys.exit(1 if any(one.findings for one in verdicts) else 0)
 
 
 async def _play(chosen: Chosen) -> list[Verdict]:
     verdicts: list[Verdict] = []
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with _installation(chosen, verdicts) as stand, campaign.field(stand) as field:
         for number in range(chosen.seed, chosen.seed + chosen.campaigns):
             _say(f"seed {number}: {chosen.faults} faults", chosen)
             verdict = await campaign.run(field, number, chosen.faults, lambda text: _say(text, chosen))
             verdicts.append(verdict)
             _show(verdict, chosen)
+            if verdict.findings and chosen.until_finding:
+                break
     return verdicts
 
 
@@ -109,7 +119,7 @@ async def _installation(chosen: Chosen, verdicts: list[Verdict]) -> AsyncIterato
             finally:
                 await asyncio.to_thread(detached.stop, home)
     finally:
-        if chosen.keep or any(one.findings for one in verdicts):
+        if chosen.keep or (any(one.findings for one in verdicts) and not chosen.is_json):
             click.echo(f"the installation is left in {home.folder}", err=True)
         else:
             shutil.rmtree(home.folder, ignore_errors=True)

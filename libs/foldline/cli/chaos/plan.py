@@ -25,20 +25,22 @@ KINDS = {
 """How often each is drawn."""
 
 BOUNDARIES = {
-    "RunCreated": 2,
-    "StepScheduled": 8,
-    "AttemptStarted": 3,
-    "AttemptSucceeded": 8,
-    "AttemptFailed": 2,
-    "RetryScheduled": 2,
-    "ChildStarted": 3,
-    "ChildEnded": 3,
-    "WaitOpened": 1,
-    "WaitAnswered": 1,
-    "StepHeld": 1,
-    "RunCompleted": 2,
+    "StepScheduled": (4, 8),
+    "AttemptSucceeded": (4, 8),
+    "AttemptStarted": (2, 3),
+    "ChildStarted": (2, 3),
+    "ChildEnded": (2, 3),
+    "RunCreated": (1, 2),
+    "RunCompleted": (1, 2),
+    "AttemptFailed": (1, 1),
+    "RetryScheduled": (1, 1),
+    "WaitOpened": (1, 1),
+    "WaitAnswered": (1, 1),
+    "StepHeld": (1, 1),
 }
-"""Events after which a fault may strike; of each type, after the first to this one."""
+"""Events after which a fault may strike: how often each type is drawn, and after how many of it at most."""
+
+_WEIGHTS = [weight for weight, _ in BOUNDARIES.values()]
 
 LONGEST_SECONDS = 8.0
 LONGEST_OF_ALL_SECONDS = 2.5
@@ -74,8 +76,9 @@ def make(seed: int, count: int, programs: Sequence[str], ways: Sequence[tuple[st
     faults = []
     for _ in range(count):
         kind = random.choices(list(kinds), list(kinds.values()))[0]
-        event = random.choice(list(BOUNDARIES))
-        number, seconds = random.randint(1, BOUNDARIES[event]), round(random.uniform(0.2, LONGEST_SECONDS), 1)
+        event = random.choices(list(BOUNDARIES), _WEIGHTS)[0]
+        number = random.randint(1, BOUNDARIES[event][1])
+        seconds = round(random.uniform(0.2, LONGEST_SECONDS), 1)
         target, server, is_silent = random.choice(programs), "", False
         match kind:
             case "cut-off":
