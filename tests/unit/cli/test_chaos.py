@@ -124,7 +124,7 @@ def test_an_unsafe_step_that_was_called_again_unasked_is_found() -> None:
 
 def test_the_end_of_a_run_inside_a_step_must_be_as_it_was_taken_in() -> None:
     child = f"{RUN}.m.1.0"
-    wanted = [
+    wanted: list[RunEvent] = [
         ev.ChildStarted(step="m", attempt=1),
         ev.ChildEnded(step="m", attempt=1, status="completed"),
     ]
