@@ -49,6 +49,12 @@ class Faults:
             case "pause" | "pause-nats":
                 _send(process, signal.SIGSTOP)
                 self._later(fault.seconds, lambda: _send(process, signal.SIGCONT))
+            case "pause-postgres":
+                _send(process, signal.SIGSTOP)  # first, so that it makes no more servants
+                servants = _family(process) - {process}
+                for one in servants:
+                    _send(one, signal.SIGSTOP)
+                self._later(fault.seconds, lambda: _wake({process, *servants}))
             case "cut-off":
                 wire = self._wires[fault.target, fault.server]
                 wire.cut(silent=fault.is_silent)
@@ -117,6 +123,11 @@ def _process(home: Home, target: str) -> psutil.Process | None:
         process = psutil.Process(found[0]) if found and found[0] is not None else None
         return process if process is not None and process.status() != psutil.STATUS_ZOMBIE else None
     return None
+
+
+def _wake(processes: set[psutil.Process]) -> None:
+    for one in processes:
+        _send(one, signal.SIGCONT)
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> None:

@@ -20,6 +20,7 @@ KINDS = {
     "kill-nats": 1,
     "wipe-nats": 1,  # NATS is killed and its storage removed
     "pause-nats": 1,  # nobody hears anybody
+    "pause-postgres": 1,  # nobody gets an answer from it
     "stop-postgres": 1,  # told to stop at once: every connection is cut, recovery from its log
 }
 """How often each is drawn."""
@@ -87,8 +88,8 @@ def make(seed: int, count: int, programs: Sequence[str], ways: Sequence[tuple[st
                 target = random.choice(executors)
             case "pause":
                 pass
-            case "pause-nats":
-                target, seconds = "nats", min(seconds, LONGEST_OF_ALL_SECONDS)
+            case "pause-nats" | "pause-postgres":
+                target, seconds = kind.partition("-")[2], min(seconds, LONGEST_OF_ALL_SECONDS)
             case "kill-nats" | "wipe-nats":
                 target, seconds = "nats", 0.0
             case "stop-postgres":
