@@ -17,6 +17,7 @@ from foldline.artifacts.store import open_store
 from foldline.chassis.clock import SystemClock
 from foldline.cli.chaos import checker, plan, workload
 from foldline.cli.chaos.checker import Expected
+from foldline.cli.chaos.deaths import died
 from foldline.cli.chaos.faults import Faults, NotBack
 from foldline.cli.chaos.finding import Finding
 from foldline.cli.chaos.histories import Histories
@@ -38,7 +39,7 @@ OPEN = 8
 CALL_SECONDS = 10.0
 AGAIN_SECONDS = 0.3
 START_SECONDS = 120.0
-BOUNDARY_SECONDS = 1.0
+BOUNDARY_SECONDS = 0.6
 """A fault strikes even if its events do not come: the fault before it may be why."""
 
 STANDSTILL_SECONDS = 10.0
@@ -81,6 +82,7 @@ class Field(NamedTuple):
     stand: Stand
     histories: Histories
     client: Client
+    people: People
     faults: Faults
 
 
@@ -96,9 +98,10 @@ async def field(stand: Stand) -> AsyncIterator[Field]:
         asyncio.TaskGroup() as tasks,
     ):
         histories = Histories()
-        histories.heard = People(client, histories, tasks).on_event
+        people = People(client, histories, tasks)
+        histories.heard = people.on_event
         following = tasks.create_task(histories.follow(store))
-        yield Field(stand, histories, client, Faults(stand.home, stand.wires, tasks))
+        yield Field(stand, histories, client, people, Faults(stand.home, stand.wires, tasks))
         following.cancel()
 
 
@@ -114,6 +117,7 @@ class _Campaign:
         self._histories = field.histories
         self._seed = seed
         self._note = note
+        self._since = SystemClock().now()
         self._began = asyncio.get_running_loop().time()
         self._witness = field.stand.home.folder / "witness" / str(seed)
         self._expected: dict[str, Expected] = {}
@@ -244,6 +248,9 @@ class _Campaign:
         )
         statuses = Counter(self._histories.ended.get(one, "open") for one in roots)
         self._histories.forget()
+        findings += died(self._field.stand.home, self._field.stand.programs, self._since)
+        findings += self._field.people.problems
+        self._field.people.problems.clear()
         return Verdict(
             seed=self._seed,
             seconds=round(asyncio.get_running_loop().time() - self._began, 1),

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from foldline.cli.chaos.finding import Finding
 from foldline.cli.chaos.histories import Histories
-from foldline.domain.errors import FoldlineError
+from foldline.domain.errors import FoldlineError, Kind
 from foldline.eventstore import facts
 from foldline.eventstore.port import Recorded
 from foldline.sdk.client import Client
@@ -23,6 +24,8 @@ class People:
     """`on_event` hears every event of every run."""
 
     def __init__(self, client: Client, histories: Histories, tasks: asyncio.TaskGroup) -> None:
+        self.problems: list[Finding] = []
+        """Answers that nobody should ever get."""
         self._client = client
         self._histories = histories
         self._tasks = tasks
@@ -92,7 +95,9 @@ class People:
             try:
                 async with asyncio.timeout(CALL_SECONDS):
                     await act()
-            except (FoldlineError, TimeoutError):
+            except (FoldlineError, TimeoutError) as error:
+                if isinstance(error, FoldlineError) and error.kind is Kind.INTERNAL:
+                    self.problems.append(Finding(run_id, "INTERNAL_ERROR", error.message))
                 await self._histories.until(has_happened, AGAIN_SECONDS)
             else:
                 await self._histories.until(has_happened, CALL_SECONDS)
