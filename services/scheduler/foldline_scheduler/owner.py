@@ -286,7 +286,19 @@ class Owner:
                 case StopAttempt():
                     await self._orders.stop(run, effect)
                 case _:
-                    await self._inside.carry_out(run, effect)
+                    await self._carry_out_inside(run, effect)
+
+    async def _carry_out_inside(self, run: OwnedRun, effect: Effect) -> None:
+        """Again until the ledger can be reached: as long as the run is ours, nobody else would do it."""
+        while self.owns(run.run_id) and not self._stop.is_set():
+            try:
+                await self._inside.carry_out(run, effect)
+                return
+            except FoldlineError as error:
+                if error.kind is not Kind.UNAVAILABLE:
+                    raise
+                log.warning("ledger_unavailable", run_id=run.run_id)
+                await asyncio.sleep(LEDGER_RETRY_SECONDS)
 
     async def _help(self, run: OwnedRun) -> None:
         """Find out what steps need to know before they begin: equal attempts, and the lists of maps."""
