@@ -145,8 +145,11 @@ class Owner:
         return run.state
 
     async def on_poke(self, message: Message) -> None:
-        """Another scheduler wrote to a run of ours: load it and go on from there."""
-        run_id = message.body.decode()
+        """Another scheduler wrote to a run of ours."""
+        await self.reload(message.body.decode())
+
+    async def reload(self, run_id: str) -> None:
+        """Load what somebody else wrote to a run, and go on from there."""
         if not self.owns(run_id):
             return
         known = self._runs.get(run_id)
@@ -158,6 +161,10 @@ class Owner:
             self.queue.adopt(known.state)
         await self._carry_out(known, effects(events, known.state))
         self.touch(known)
+
+    def resting(self) -> dict[str, OwnedRun]:
+        """Runs that nobody is writing at the moment, by id."""
+        return {run_id: run for run_id, run in self._runs.items() if run.state and not run.is_writing}
 
     def post(self, run: OwnedRun, posted: Posted) -> None:
         """Put a command into the run's inbox."""

@@ -73,6 +73,11 @@ class OwnedRun:
         self._clock = clock
         self._lists = lists
 
+    @property
+    def version(self) -> int:
+        """Of the newest event that is in the state."""
+        return self._head.version
+
     async def load(self) -> list[ev.RunEvent]:
         """Fold what the ledger has beyond what we know; the events that somebody else wrote."""
         recorded = await self._store.read_stream(run_stream(self.run_id), after=self._head.version)
