@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 from msgspec.structs import replace
-from tests.unit.domain.graphs import RUN, Game, artifact, failure, function, graph, output
+from tests.unit.domain.graphs import NOW, RUN, Game, artifact, failure, function, graph, output
 
 from foldline.cli.chaos import checker, plan, workload
 from foldline.cli.chaos.checker import Expected
+from foldline.cli.chaos.deaths import died
 from foldline.cli.chaos.families import check_families
+from foldline.cli.stack.home import Home
 from foldline.domain import run_events as ev
 from foldline.domain.artifacts import Artifact
 from foldline.domain.commands import RetrySteps
@@ -163,3 +167,24 @@ def test_the_same_seed_gives_the_same_plan(seed: int) -> None:
     assert {(one.target, one.server) for one in made if one.server} == set(WAYS)
     assert not [one for one in plan.make(seed, 300, PROGRAMS, []) if one.kind == "cut-off"]
     assert workload.make(seed, "/w") == workload.make(seed, "/w")
+
+
+def test_a_service_that_ended_by_an_error_after_it_had_served_is_found(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.create()
+
+    def say(*events: str, exception: str = "") -> None:
+        with home.log("scheduler").open("a") as log:
+            for event in events:
+                line = {"event": event, "timestamp": "2026-01-02T03:04:05Z", "exception": exception}
+                log.write(f"{json.dumps(line)}\n")
+
+    def problems(since: datetime = NOW) -> list[str]:
+        return [one.problem for one in died(home, ["scheduler", "recorder"], since)]
+
+    say("process_started", "server_started", "process_stopped")
+    say("process_started", "process_failed", exception="no database at the start")
+    assert problems() == []
+    say("process_started", "server_started", "process_failed", exception="  | ValueError: why\n  +-----")
+    assert problems() == ["scheduler: ValueError: why"]
+    assert problems(NOW + timedelta(seconds=1)) == []
