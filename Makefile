@@ -123,8 +123,8 @@ test-acceptance: setup ## the whole platform through its command line, kill -9 i
 bench: setup ## measure the platform's own cost of a step
 	$(BIN)/python -m tests.bench
 
-chaos: setup ## hurt an installation by seed, 40 campaigns of 50 faults (SEED=n for others)
-	$(BIN)/foldline chaos --seed $(or $(SEED),1) --campaigns $(or $(CAMPAIGNS),40) --faults 50
+chaos: setup ## hurt an installation by seed, 20 campaigns of 100 faults (SEED=n for others)
+	$(BIN)/foldline chaos --seed $(or $(SEED),1) --campaigns $(or $(CAMPAIGNS),20) --faults 100
 
 ## Checking it
 

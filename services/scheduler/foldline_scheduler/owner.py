@@ -296,8 +296,10 @@ class Owner:
                     await self._carry_out_inside(run, effect)
 
     async def _carry_out_inside(self, run: OwnedRun, effect: Effect) -> None:
-        """Again until the ledger can be reached: as long as the run is ours, nobody else would do it."""
-        while self.owns(run.run_id) and not self._stop.is_set():
+        """Again until the ledger can be reached: as long as the run is ours, nobody else would do it. A run
+        that is not is put down, so that it is taken up anew should its lease come back.
+        """
+        while not self._stop.is_set():
             try:
                 await self._inside.carry_out(run, effect)
                 return
@@ -305,7 +307,10 @@ class Owner:
                 if error.kind is not Kind.UNAVAILABLE:
                     raise
                 log.warning("ledger_unavailable", run_id=run.run_id)
-                await asyncio.sleep(LEDGER_RETRY_SECONDS)
+            if not self.owns(run.run_id):
+                self._drop(run.run_id)
+                return
+            await asyncio.sleep(LEDGER_RETRY_SECONDS)
 
     async def _help(self, run: OwnedRun) -> None:
         """Find out what steps need to know before they begin: equal attempts, and the lists of maps."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -30,8 +31,9 @@ from foldline.domain.inner import child_id
 from foldline.domain.spec import Binding, Body, Step
 from foldline.domain.work import Work
 from foldline.eventstore import facts
-from foldline.eventstore.port import Recorded
+from foldline.eventstore.port import Head, NewEvent, Recorded
 from foldline_scheduler.partitions import PARTITIONS
+from foldline_scheduler.run import OwnedRun
 
 RAISED = Failure(kind="user", reason="STEP_RAISED", message="no")
 
@@ -101,6 +103,30 @@ async def test_a_ledger_that_goes_away_while_a_child_is_made_delays_it(
         await beating(executor, ended(platform, run))
 
     assert refused == [f"run-{child_id(run.run_id, 'each', 1, 0)}"]
+
+
+async def test_a_lease_that_runs_out_during_a_write_and_comes_back_costs_no_child(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = created(graph(map_step(Binding(value=[1, 2, 3]))))
+    async with owner(platform) as one:
+        append, help_ = platform.store.append, one._help
+
+        async def slowly(stream: str, expected: Head, events: Sequence[NewEvent]) -> Head:
+            head = await append(stream, expected, events)
+            if stream == f"run-{run.run_id}":
+                one._believed_until = 0.0
+            return head
+
+        async def help_renewed(owned: OwnedRun) -> None:
+            one._believed_until = math.inf
+            await help_(owned)
+
+        monkeypatch.setattr(platform.store, "append", slowly)
+        monkeypatch.setattr(one, "_help", help_renewed)
+        executor = await ScriptedExecutor(platform.bus, "ex", behave=doubled).start()
+        await one.command(run.run_id, CreateRun(run), META)
+        await beating(executor, ended(platform, run))
 
 
 async def test_what_is_no_list_fails_the_map_with_the_reason(platform: Platform) -> None:

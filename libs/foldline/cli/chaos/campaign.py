@@ -39,7 +39,7 @@ OPEN = 8
 CALL_SECONDS = 10.0
 AGAIN_SECONDS = 0.3
 START_SECONDS = 120.0
-BOUNDARY_SECONDS = 0.6
+BOUNDARY_SECONDS = 0.4
 """A fault strikes even if its events do not come: the fault before it may be why."""
 
 STANDSTILL_SECONDS = 10.0
