@@ -127,8 +127,8 @@ bench: ## measure what the platform costs (CASE=chain,fan ISOLATION=shared REPEA
 	@$(BIN)/python -m tests.bench $(if $(JSON),--json) $(if $(CASE),--case $(CASE)) $(if $(LONG),--long) \
 		$(if $(ISOLATION),--isolation $(ISOLATION)) $(if $(REPEATS),--repeats $(REPEATS))
 
-chaos: setup ## hurt an installation by seed, 20 campaigns of 20 faults (SEED=n for others)
-	$(BIN)/foldline chaos --seed $(or $(SEED),1) --campaigns 20 --faults 20
+chaos: setup ## hurt an installation by seed, 20 campaigns of 100 faults (SEED=n for others)
+	$(BIN)/foldline chaos --seed $(or $(SEED),1) --campaigns $(or $(CAMPAIGNS),20) --faults 100
 
 ## Checking it
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -25,23 +26,42 @@ from foldline.domain.work import AttemptKey, Heartbeat, Work
 from foldline.wire import work as wire
 
 TWO = "executor=2"
+PLANTED = Path(__file__).parent / "planted"
 
 pytestmark = pytest.mark.timeout(400)
 
 
 def test_a_campaign_by_seed_leaves_nothing_lost_doubled_or_stuck() -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "foldline.cli.main", "chaos", "--json", "--seed", "7", "--faults", "8"],
-        capture_output=True,
-        text=True,
-        timeout=380,
-        check=False,
-    )
+    result = chaos("--seed", "7", "--faults", "12")
 
     assert result.returncode == 0, result.stdout + result.stderr
     verdict = json.loads(result.stdout)
-    assert (verdict["seed"], verdict["runs"], len(verdict["faults"]), verdict["findings"]) == (7, 6, 8, [])
-    assert verdict["attempts"] > verdict["runs"]
+    assert (verdict["seed"], len(verdict["faults"]), verdict["findings"]) == (7, 12, [])
+    runs = sum(verdict["runs"].values())
+    assert runs >= campaign.OPEN
+    assert verdict["attempts"] > runs
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_a_double_start_planted_in_the_schedulers_is_found_within_100_seeds() -> None:
+    """See `planted`. The test before this one says that nothing is found without it."""
+    result = chaos("--campaigns", "100", "--faults", "10", "--until-finding", planted=True)
+
+    assert result.returncode == 1, result.stderr
+    verdicts = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {finding["rule"] for finding in verdicts[-1]["findings"]} == {"STARTED_TWICE"}, verdicts[-1]
+
+
+def chaos(*words: str, planted: bool = False) -> subprocess.CompletedProcess[str]:
+    path = {"PYTHONPATH": str(PLANTED)} if planted else {}
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "foldline.cli.main", "chaos", "--json", *words],
+        capture_output=True,
+        env=os.environ | path,  # noqa: TID251 - passed on
+        text=True,
+        check=False,
+    )
 
 
 def test_an_attempt_that_is_started_twice_is_found() -> None:
@@ -59,8 +79,8 @@ def test_an_attempt_that_is_started_twice_is_found() -> None:
 
 
 async def with_a_doubler(platform: Installation) -> Verdict:
-    async with doubler(platform):
-        return await campaign.run(stand_of(platform.home, TWO), 3, 0, lambda _: None)
+    async with doubler(platform), campaign.field(stand_of(platform.home, TWO)) as field:
+        return await campaign.run(field, 3, 0, lambda _: None)
 
 
 @asynccontextmanager

@@ -141,6 +141,14 @@ class EventStoreConformance:
     async def test_an_unknown_stream_is_empty(self, store: EventStore) -> None:
         assert await store.read_stream("run-never") == []
 
+    async def test_the_newest_versions_of_streams_are_told(self, store: EventStore) -> None:
+        one, other = a_stream(), a_stream()
+        await store.append(one, NO_STREAM, events(3))
+        await store.append(other, NO_STREAM, events(1))
+
+        assert await store.versions([one, other, "run-never"]) == {one: 3, other: 1}
+        assert await store.versions([]) == {}
+
     async def test_a_stream_is_read_from_the_middle_and_in_parts(self, store: EventStore) -> None:
         stream = a_stream()
         await store.append(stream, NO_STREAM, events(5))

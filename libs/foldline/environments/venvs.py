@@ -152,7 +152,7 @@ async def _build(environment: Environment, base: Interpreter, folder: Path, tell
     except uv.UvFailed as error:
         raise causes.explained(doing, str(error), has_log=tell is not silent) from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise causes.explained(doing, "No space left on device", has_log=True) from error
         raise FoldlineError(Kind.UNAVAILABLE, "ENVIRONMENT_FAILED", f"{doing}: {error}") from error
     finally:

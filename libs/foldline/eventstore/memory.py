@@ -63,6 +63,9 @@ class MemoryEventStore:
         found = self._streams.get(stream, [])[after:]
         return found if limit is None else found[:limit]
 
+    async def versions(self, streams: Collection[str]) -> dict[str, int]:
+        return {one: len(self._streams[one]) for one in streams if self._streams.get(one)}
+
     async def read_all(
         self, *, after: Position, limit: int, types: Collection[str] | None = None
     ) -> list[Recorded]:

@@ -120,6 +120,10 @@ class EventStore(Protocol):
         """Events of one stream with a version above `after`, in order; empty for an unknown stream."""
         ...
 
+    async def versions(self, streams: Collection[str]) -> dict[str, int]:
+        """The newest version of each of these streams; unknown ones are left out."""
+        ...
+
     async def read_all(
         self, *, after: Position, limit: int, types: Collection[str] | None = None
     ) -> list[Recorded]:

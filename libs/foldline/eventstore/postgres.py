@@ -25,6 +25,7 @@ from foldline.pg.errors import is_unavailable
 _PACKAGE = "foldline.eventstore"
 _READ_STREAM = sql.load(_PACKAGE, "read_stream")
 _READ_ALL = sql.load(_PACKAGE, "read_all")
+_VERSIONS = sql.load(_PACKAGE, "versions")
 _NOTIFY = sql.load(_PACKAGE, "notify")
 _SAVE_SNAPSHOT = sql.load(_PACKAGE, "save_snapshot")
 _LOAD_SNAPSHOT = sql.load(_PACKAGE, "load_snapshot")
@@ -90,6 +91,11 @@ class PostgresEventStore:
     async def read_stream(self, stream: str, *, after: int = 0, limit: int | None = None) -> list[Recorded]:
         with _translated():
             return [_recorded(row) for row in await self._pool.fetch(_READ_STREAM, stream, after, limit)]
+
+    async def versions(self, streams: Collection[str]) -> dict[str, int]:
+        with _translated():
+            rows = await self._pool.fetch(_VERSIONS, list(streams))
+        return {row["stream"]: row["version"] for row in rows}
 
     async def read_all(
         self, *, after: Position, limit: int, types: Collection[str] | None = None

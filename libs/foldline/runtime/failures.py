@@ -23,7 +23,8 @@ class StepError(Exception):
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    """Also by a quota, or by a limit on the length of files (`ulimit -f`) that the machine's owner set."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def raised(error: BaseException, *, during: str = "") -> StepFailure:

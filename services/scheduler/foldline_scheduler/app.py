@@ -14,6 +14,7 @@ from foldline.bus.port import Bus, Subscription
 from foldline.chassis import admin, loops, rpc
 from foldline.chassis.clock import SystemClock, new_id
 from foldline.chassis.lifecycle import Lifecycle
+from foldline.eventstore.port import EventStore
 from foldline.eventstore.postgres import PostgresEventStore
 from foldline.pg import connect, migrate
 from foldline.wire import failures
@@ -21,6 +22,7 @@ from foldline_scheduler.engine import Base, Engine, assemble
 from foldline_scheduler.leases import Leases
 from foldline_scheduler.listener import Listener
 from foldline_scheduler.open_runs import OpenRuns
+from foldline_scheduler.overlooked import Overlooked
 from foldline_scheduler.owner import Owner
 from foldline_scheduler.partitions import PARTITIONS
 from foldline_scheduler.schedules.parts import Parts
@@ -72,7 +74,7 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
             opened.push_async_callback(subscription.close)
         opened.push_async_callback(leases.release)
 
-        _start_loops(tasks, settings, life, leases=leases, engine=engine, open_runs=open_runs)
+        _start_loops(tasks, settings, life, leases=leases, engine=engine, open_runs=open_runs, store=store)
         await opened.enter_async_context(parts.running())
         life.ready.set()
         await life.stop.wait()
@@ -86,14 +88,17 @@ def _start_loops(
     leases: Leases,
     engine: Engine,
     open_runs: OpenRuns,
+    store: EventStore,
 ) -> None:
     async def adopt_open_runs() -> None:
         """Runs that another scheduler created and whose poke was lost on the way to us."""
         await engine.owner.adopt(await open_runs.of(engine.owner.partitions))
 
+    overlooked = Overlooked(engine.owner, store)
     third, silence = settings.lease_seconds / 3, engine.listener.check_silence
     tasks.create_task(loops.every(third, leases.keep, name="leases", until=life.stop))
     tasks.create_task(loops.every(OPEN_RUNS_SECONDS, adopt_open_runs, name="open_runs", until=life.stop))
+    tasks.create_task(loops.every(OPEN_RUNS_SECONDS, overlooked.look, name="overlooked", until=life.stop))
     tasks.create_task(loops.every(SILENCE_CHECK_SECONDS, silence, name="silence", until=life.stop))
 
 

@@ -145,8 +145,11 @@ class Owner:
         return run.state
 
     async def on_poke(self, message: Message) -> None:
-        """Another scheduler wrote to a run of ours: load it and go on from there."""
-        run_id = message.body.decode()
+        """Another scheduler wrote to a run of ours."""
+        await self.reload(message.body.decode())
+
+    async def reload(self, run_id: str) -> None:
+        """Load what somebody else wrote to a run, and go on from there."""
         if not self.owns(run_id):
             return
         known = self._runs.get(run_id)
@@ -158,6 +161,10 @@ class Owner:
             self.queue.adopt(known.state)
         await self._carry_out(known, effects(events, known.state))
         self.touch(known)
+
+    def resting(self) -> dict[str, OwnedRun]:
+        """Runs that nobody is writing at the moment, by id."""
+        return {run_id: run for run_id, run in self._runs.items() if run.state and not run.is_writing}
 
     def post(self, run: OwnedRun, posted: Posted) -> None:
         """Put a command into the run's inbox."""
@@ -289,7 +296,24 @@ class Owner:
                 case StopAttempt():
                     await self._orders.stop(run, effect)
                 case _:
-                    await self._inside.carry_out(run, effect)
+                    await self._carry_out_inside(run, effect)
+
+    async def _carry_out_inside(self, run: OwnedRun, effect: Effect) -> None:
+        """Again until the ledger can be reached: as long as the run is ours, nobody else would do it. A run
+        that is not is put down, so that it is taken up anew should its lease come back.
+        """
+        while not self._stop.is_set():
+            try:
+                await self._inside.carry_out(run, effect)
+                return
+            except FoldlineError as error:
+                if error.kind is not Kind.UNAVAILABLE:
+                    raise
+                log.warning("ledger_unavailable", run_id=run.run_id)
+            if not self.owns(run.run_id):
+                self._drop(run.run_id)
+                return
+            await asyncio.sleep(LEDGER_RETRY_SECONDS)
 
     async def _help(self, run: OwnedRun) -> None:
         """Find out what steps need to know before they begin: equal attempts, and the lists of maps."""

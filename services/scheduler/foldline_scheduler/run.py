@@ -75,9 +75,16 @@ class OwnedRun:
         self._clock = clock
         self._lists = lists
 
+    @property
+    def version(self) -> int:
+        """Of the newest event that is in the state."""
+        return self._head.version
+
     async def load(self) -> list[ev.RunEvent]:
         """Fold what the ledger has beyond what we know; the events that somebody else wrote."""
         recorded = await self._store.read_stream(run_stream(self.run_id), after=self._head.version)
+        # Somebody else may have loaded or written them while we waited: no event is folded twice.
+        recorded = [one for one in recorded if one.version > self._head.version]
         if not recorded:
             return []
         history = [(cast("ev.RunEvent", facts.decode(one)), one.time) for one in recorded]

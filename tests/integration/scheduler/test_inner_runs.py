@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import pytest
 from msgspec import UNSET
 from tests.integration.scheduler.installation import (
     META,
@@ -23,12 +25,15 @@ from tests.waiting import until
 from foldline.domain import run_events as ev
 from foldline.domain.artifacts import Artifact
 from foldline.domain.commands import CreateRun, PauseRun, RequestStop, ResumeRun
+from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.failures import Failure
 from foldline.domain.inner import child_id
 from foldline.domain.spec import Binding, Body, Step
 from foldline.domain.work import Work
 from foldline.eventstore import facts
+from foldline.eventstore.port import Head, NewEvent, Recorded
 from foldline_scheduler.partitions import PARTITIONS
+from foldline_scheduler.run import OwnedRun
 
 RAISED = Failure(kind="user", reason="STEP_RAISED", message="no")
 
@@ -77,6 +82,51 @@ async def test_a_map_over_a_list_in_the_store_goes_through_its_children(platform
     parts = await entries(platform, gathered)
     lists = [await entries(platform, part) for part in parts]
     assert [entry.value for part in lists for entry in part] == [value * 2 for value in values]
+
+
+async def test_a_ledger_that_goes_away_while_a_child_is_made_delays_it(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, refused = platform.store.read_stream, list[str]()
+
+    async def read_stream(stream: str, *, after: int = 0, limit: int | None = None) -> list[Recorded]:
+        if "." in stream and not refused:
+            refused.append(stream)
+            raise FoldlineError(Kind.UNAVAILABLE, "LEDGER_UNAVAILABLE", "the connection was closed")
+        return await read(stream, after=after, limit=limit)
+
+    monkeypatch.setattr(platform.store, "read_stream", read_stream)
+    run = created(graph(map_step(Binding(value=[1, 2, 3]))))
+    async with owner(platform) as one:
+        executor = await ScriptedExecutor(platform.bus, "ex", behave=doubled).start()
+        await one.command(run.run_id, CreateRun(run), META)
+        await beating(executor, ended(platform, run))
+
+    assert refused == [f"run-{child_id(run.run_id, 'each', 1, 0)}"]
+
+
+async def test_a_lease_that_runs_out_during_a_write_and_comes_back_costs_no_child(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = created(graph(map_step(Binding(value=[1, 2, 3]))))
+    async with owner(platform) as one:
+        append, help_ = platform.store.append, one._help
+
+        async def slowly(stream: str, expected: Head, events: Sequence[NewEvent]) -> Head:
+            head = await append(stream, expected, events)
+            if stream == f"run-{run.run_id}":
+                one._believed_until = 0.0
+            return head
+
+        async def help_renewed(owned: OwnedRun) -> None:
+            one._believed_until = math.inf
+            await help_(owned)
+
+        monkeypatch.setattr(platform.store, "append", slowly)
+        monkeypatch.setattr(one, "_help", help_renewed)
+        executor = await ScriptedExecutor(platform.bus, "ex", behave=doubled).start()
+        await one.command(run.run_id, CreateRun(run), META)
+        await beating(executor, ended(platform, run))
 
 
 async def test_what_is_no_list_fails_the_map_with_the_reason(platform: Platform) -> None:

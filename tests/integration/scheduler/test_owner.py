@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 
 from tests.integration.scheduler.installation import (
@@ -19,9 +20,10 @@ from tests.waiting import until
 
 from foldline.bus import subjects
 from foldline.chassis.clock import SystemClock
-from foldline.domain.commands import CreateRun, RequestStop
+from foldline.domain.commands import CreateRun, PauseRun, RequestStop, ResumeRun
 from foldline.domain.spec import Retry
 from foldline.domain.work import AttemptKey
+from foldline_scheduler.overlooked import Overlooked
 from foldline_scheduler.partitions import PARTITIONS
 
 #: A step that is tried again after 100 ms.
@@ -187,3 +189,37 @@ async def test_a_new_owner_stops_nothing_that_it_has_not_taken_over_yet(platform
         assert executor.stops == [over]
         await executor.report(order, "succeeded", outputs={"output": DONE})
         await until(lambda: len(executor.orders) == 2)
+
+
+async def test_events_that_are_loaded_twice_at_the_same_time_are_taken_in_once(platform: Platform) -> None:
+    """A conflict and a poke both have a run loaded; what the second finds is known by then."""
+    run = created(CHAIN)
+    async with owner(platform) as one:
+        await one.command(run.run_id, CreateRun(run), META)
+        known = await one.load(run.run_id)
+        assert known is not None
+        await one.write_foreign(run.run_id, PauseRun("p"), META)
+
+        found = await asyncio.gather(known.load(), known.load())
+
+        assert sorted(map(len, found)) == [0, 1]
+        assert known.state is not None
+        assert known.state.status == "paused"
+        assert known.state.version == len(await history(platform, run))
+
+
+async def test_what_another_scheduler_wrote_is_found_when_its_poke_is_lost(platform: Platform) -> None:
+    run, other = created(CHAIN), created(CHAIN)
+    async with owner(platform) as one:
+        overlooked = Overlooked(one, platform.store, at_once=1)
+        for each in (run, other):
+            await one.command(each.run_id, CreateRun(each), META)
+            await one.command(each.run_id, PauseRun(), META)
+            await one.write_foreign(each.run_id, ResumeRun(), META)
+
+        await overlooked.look()
+        await overlooked.look()
+
+        executor = await ScriptedExecutor(platform.bus, "ex").start()
+        await beating(executor, ended(platform, run))
+        await beating(executor, ended(platform, other))

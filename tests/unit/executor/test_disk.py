@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from pathlib import Path
+
+import pytest
 
 from foldline.artifacts.port import StoreUnavailableError
 from foldline.execution.carrier import trouble
@@ -54,8 +57,9 @@ async def test_a_disk_that_cannot_be_looked_at_is_a_problem(tmp_path: Path) -> N
     assert one.problem == f"cannot look at the disk of {tmp_path / 'not there'}: No such file or directory"
 
 
-def test_a_full_disk_is_nobodys_fault_wherever_it_shows() -> None:
-    full = OSError(errno.ENOSPC, "No space left on device", "/x")
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_nobodys_fault_wherever_it_shows(number: int) -> None:
+    full = OSError(number, os.strerror(number), "/x")
     store = StoreUnavailableError("k", "the store failed")
     store.__cause__ = full
     wrapped = RuntimeError("cannot save")

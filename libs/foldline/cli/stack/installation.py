@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import psutil
 from foldline.cli.stack import credentials, lock, programs, readiness
 from foldline.cli.stack.allotment import PortTaken, address, allot
 from foldline.cli.stack.home import Home
-from foldline.cli.stack.keeper import Condition
+from foldline.cli.stack.keeper import LONGEST_PAUSE_SECONDS, Condition, Program
 from foldline.cli.stack.logfile import tail
 from foldline.cli.stack.nats import EmbeddedNats, NatsError
 from foldline.cli.stack.postgres import EmbeddedPostgres, PostgresError
@@ -45,6 +45,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     limits: str = ""  # JSON of the settings FOLDLINE_LIMITS and FOLDLINE_FLAVORS
     flavors: str = ""
     replicas: str = ""  # e.g. "scheduler=2,executor=2"
+    longest_pause: float = LONGEST_PAUSE_SECONDS  # before a program that ended starts again
+    wires: dict[str, dict[str, int]] = {}  # by program: ports that stand for those of postgres and nats
 
     def place(self) -> Home:
         """The home, created where it is missing. Raises StartFailed where that is not possible."""
@@ -140,7 +142,9 @@ async def _start(start: _Start) -> None:
     ports = _allot(start.options, start.home)
     backing = await _start_servers(start, ports)
     await migrate.apply(backing.postgres, programs.owners())
-    start.supervisor.start(programs.service_programs(start.home, ports, backing))
+    services = programs.service_programs(start.home, ports, backing)
+    services = [programs.rewired(one, ports, start.options.wires.get(one.name, {})) for one in services]
+    start.supervisor.start(_patient(start.options, services))
     for service in programs.services():
         for name in programs.members(service, backing.replicas):
             await _service_ready(start, name, ports[programs.admin_port(name)])
@@ -180,7 +184,7 @@ async def _start_servers(start: _Start, ports: dict[str, int]) -> programs.Backi
         await asyncio.to_thread(postgres.prepare)
         drop_stale_pid(home.postgres / "data")
         stage.append(programs.postgres_program(postgres))
-    start.supervisor.start(stage)
+    start.supervisor.start(_patient(options, stage))
     for program, server in (("nats", nats), ("postgres", postgres)):
         if any(one.name == program for one in stage):
             await _server_ready(start, program, server)
@@ -194,6 +198,10 @@ async def _start_servers(start: _Start, ports: dict[str, int]) -> programs.Backi
         flavors=options.flavors,
         replicas=programs.parse_replicas(options.replicas),
     )
+
+
+def _patient(options: Options, stage: Sequence[Program]) -> list[Program]:
+    return [msgspec.structs.replace(one, longest_pause_seconds=options.longest_pause) for one in stage]
 
 
 async def _server_ready(start: _Start, name: str, server: EmbeddedPostgres | EmbeddedNats) -> None:

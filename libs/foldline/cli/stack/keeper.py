@@ -37,6 +37,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL  # what it gets when the supervisor dies
     grace_seconds: float = 10.0
+    longest_pause_seconds: float = LONGEST_PAUSE_SECONDS
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +113,7 @@ class Keeper:
                 await asyncio.wait_for(self._stop.wait(), pause)
             if self._stop.is_set():
                 break
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            pause = min(pause * 2, self.program.longest_pause_seconds)
         self._show(phase="stopped", pid=None, since=None, last_exit=ended)
 
     async def _run_once(self, output: int) -> str:

@@ -132,6 +132,15 @@ def service_programs(home: Home, ports: Mapping[str, int], backing: Backing) -> 
     ]
 
 
+def rewired(program: Program, ports: Mapping[str, int], wires: Mapping[str, int]) -> Program:
+    """The program with other ports for these servers: somebody listens there who can cut it off."""
+    env = dict(program.env)
+    for server, port in wires.items():
+        if (key := f"FOLDLINE_{server.upper()}") in env:
+            env[key] = env[key].replace(address(ports[server]), address(port))
+    return msgspec.structs.replace(program, env=env)
+
+
 def _settings(
     service: str, name: str, home: Home, ports: Mapping[str, int], backing: Backing
 ) -> dict[str, str]:
