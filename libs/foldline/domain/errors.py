@@ -9,6 +9,7 @@ What a user's step did wrong is never one of these: it is a Failure in an event.
 from __future__ import annotations
 
 from enum import Enum
+from typing import Self
 
 
 class Kind(Enum):
@@ -29,12 +30,16 @@ class Kind(Enum):
 class FoldlineError(Exception):
     """Base of every error that Foldline raises on purpose."""
 
-    def __init__(
-        self, kind: Kind, reason: str, message: str, *, retry_seconds: float | None = None, **fields: str
-    ) -> None:
+    retry_seconds: float | None = None
+
+    def __init__(self, kind: Kind, reason: str, message: str, **fields: str) -> None:
         super().__init__(message)
         self.kind = kind
         self.reason = reason
         self.message = message
-        self.retry_seconds = retry_seconds
         self.fields = fields
+
+    def again_in(self, seconds: float | None) -> Self:
+        """The same error, saying when asking again may help."""
+        self.retry_seconds = seconds
+        return self

@@ -14,7 +14,7 @@ from foldline.domain.errors import FoldlineError, Kind
 DOMAIN = "foldline"
 RETRY_SECONDS = 1
 _DETAILS_KEY = "grpc-status-details-bin"
-_ARGUMENTS = frozenset({"kind", "reason", "message", "retry_seconds"})
+_ARGUMENTS = frozenset({"kind", "reason", "message"})
 
 CODES = {
     Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
@@ -56,14 +56,15 @@ def to_status(error: Exception) -> status_pb2.Status | None:
     status.details.add().Pack(
         error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=fields)
     )
-    if (seconds := _retry_seconds(error)) is not None:
+    if (seconds := retry_seconds(error)) is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(round(seconds * 1000))
         status.details.add().Pack(retry)
     return status
 
 
-def _retry_seconds(error: FoldlineError) -> float | None:
+def retry_seconds(error: FoldlineError) -> float | None:
+    """When trying again may help; None where it does not help by itself."""
     if error.retry_seconds is not None or error.kind not in _PASSING:
         return error.retry_seconds
     return RETRY_SECONDS
@@ -77,12 +78,15 @@ def from_rpc_error(error: grpc.RpcError) -> FoldlineError:
     told = _details(error)
     seconds = _retry_info(told)
     info = _error_info(told)
+    if info is None and code is grpc.StatusCode.RESOURCE_EXHAUSTED and seconds is None:
+        # gRPC's own, of a message above its limit: trying again changes nothing.
+        return FoldlineError(Kind.OUT_OF_RANGE, "MESSAGE_TOO_LARGE", details or "the message is too large")
     if info is None:
         words = details or code.name.lower().replace("_", " ")
-        return FoldlineError(kind, code.name, words, retry_seconds=seconds)
+        return FoldlineError(kind, code.name, words).again_in(seconds)
     # Data under the names of our constructor's own arguments cannot be passed on as keywords.
     fields = {key: value for key, value in info.metadata.items() if key not in _ARGUMENTS}
-    return FoldlineError(kind, info.reason, details, retry_seconds=seconds, **fields)
+    return FoldlineError(kind, info.reason, details, **fields).again_in(seconds)
 
 
 def _details(error: grpc.RpcError) -> Sequence[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import AbstractContextManager, aclosing, contextmanager
 from typing import Any
 
 from connectrpc.code import Code
@@ -55,13 +55,15 @@ def _endpoint(method: Method, backends: Backends, keeper: Gate, streams: Streams
     )
 
     async def unary(request: Message, context: Context) -> Reply:
-        with _answering(method):
-            _enter(method, request, context, keeper)
+        with _answering(method), _entered(method, request, context, keeper):
             return Reply(method.reply, await backends.call(method, request, _seconds_left(context)))
 
     async def streaming(request: Message, context: Context) -> AsyncIterator[Reply]:
-        with _answering(method), _draining(streams) as tick:
-            _enter(method, request, context, keeper)
+        with (
+            _answering(method),
+            _draining(streams) as tick,
+            _entered(method, request, context, keeper),
+        ):
             async with aclosing(backends.stream(method, request, _seconds_left(context))) as contents:
                 async for content in contents:
                     yield Reply(method.reply, content)
@@ -72,11 +74,14 @@ def _endpoint(method: Method, backends: Backends, keeper: Gate, streams: Streams
     return Endpoint.unary(method=info, function=unary)
 
 
-def _enter(method: Method, request: Message, context: Context, keeper: Gate) -> None:
+def _entered(
+    method: Method, request: Message, context: Context, keeper: Gate
+) -> AbstractContextManager[None]:
     headers = context.request_headers
     observe.enter(clock.new_id(), headers.get("traceparent", ""))
     token = gate.bearer(headers.get("authorization", ""))
-    keeper.admit(method.path, getattr(request, "workspace", None), token)
+    workspace = getattr(request, "workspace", None)
+    return keeper.admitted(method.path, workspace, token, streaming=method.streaming)
 
 
 def _seconds_left(context: Context) -> float | None:

@@ -51,7 +51,7 @@ def test_what_passes_says_when_to_try_again(kind: Kind) -> None:
 
 
 def test_the_hint_when_to_try_again_survives_the_way_over_the_wire() -> None:
-    error = FoldlineError(Kind.EXHAUSTED, "TOO_MANY_RUNS", "too many", retry_seconds=2.5)
+    error = FoldlineError(Kind.EXHAUSTED, "TOO_MANY_RUNS", "too many").again_in(2.5)
 
     status = failures.to_status(error)
     assert status is not None
@@ -124,3 +124,12 @@ def test_fields_named_like_our_own_arguments_do_not_break_the_client() -> None:
     status.details.add().Pack(info)
 
     assert failures.from_rpc_error(_as_rpc_error(status)).fields == {"a": "b"}
+
+
+def test_a_message_above_grpcs_limit_is_not_sent_again() -> None:
+    refused = _rpc_error(grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max (40 vs. 32)")
+
+    received = failures.from_rpc_error(refused)
+
+    assert (received.kind, received.reason) == (Kind.OUT_OF_RANGE, "MESSAGE_TOO_LARGE")
+    assert failures.retry_seconds(received) is None
