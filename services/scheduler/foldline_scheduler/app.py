@@ -50,7 +50,13 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         clock = SystemClock()
         artifacts = open_store(settings.artifacts, patience_seconds=settings.artifacts_patience_seconds)
         base = Base(pool, store, bus, artifacts, clock, tasks, life.stop)
-        engine = assemble(base, silence_seconds=settings.silence_seconds, limits=limits, flavors=flavors)
+        engine = assemble(
+            base,
+            silence_seconds=settings.silence_seconds,
+            limits=limits,
+            flavors=flavors,
+            backlog=settings.backlog,
+        )
         owner, listener = engine.owner, engine.listener
         open_runs = OpenRuns(pool, store)
         leases = _leases(base, engine, open_runs, settings.lease_seconds)

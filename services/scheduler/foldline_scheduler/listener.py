@@ -54,6 +54,7 @@ class Listener:
         self._silence = silence_seconds
         self._monotonic = monotonic
         self._born = self._checked = monotonic()
+        self._recording: set[tuple[AttemptKey, str, str, int]] = set()
         self._foreign: deque[tuple[float, Message, str]] = deque(maxlen=FOREIGN_REPORTS)
 
     # -- reports -----------------------------------------------------------------------------------
@@ -67,12 +68,17 @@ class Listener:
         run = await self._owner.load(report.key.run_id)
         if run is None:
             raise Poison(f"there is no run {report.key.run_id}")
+        told = (report.key, report.session, report.kind, report.number)
+        if told in self._recording:
+            return  # repeated, because the ledger is slow: once in memory is enough
+        self._recording.add(told)
         if report.kind in ("succeeded", "failed"):
             # Whatever becomes of the report: its process has ended, so the slot may be given away with it.
             self._owner.queue.ended(report.session, report.key)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._owner.post(run, Posted(ReceiveReport(report, random.random()), run.own_meta(), done))  # noqa: S311 - jitter
-        self._tasks.create_task(self._acknowledge(report, done, message))
+        acknowledging = self._tasks.create_task(self._acknowledge(report, done, message))
+        acknowledging.add_done_callback(lambda _: self._recording.discard(told))
 
     @property
     def has_foreign(self) -> bool:
