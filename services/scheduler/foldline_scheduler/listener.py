@@ -67,7 +67,10 @@ class Listener:
             return  # its owner hears it too
         run = await self._owner.load(report.key.run_id)
         if run is None:
-            raise Poison(f"there is no run {report.key.run_id}")
+            # The ledger was restored to a time before it, and no repetition of the report changes that.
+            await self._bus.park(message, f"there is no run {report.key.run_id}")
+            await self._orders.acknowledge(report)
+            return
         told = (report.key, report.session, report.kind, report.number)
         if told in self._recording:
             return  # repeated, because the ledger is slow: once in memory is enough
