@@ -24,6 +24,7 @@ def work_for(state: RunState, step: str, partition: int = 0) -> Work:
         command=declared.command,
         isolation=declared.isolation,
         ranks=declared.ranks,
+        effects=declared.effects,
         bundle=created.bundle,
         environment=created.environment,
         inputs={name: input_of(begun, binding) for name, binding in declared.inputs.items()},

@@ -47,6 +47,7 @@ class Work(Message, frozen=True, kw_only=True):
     command: Command | UnsetType = UNSET
     isolation: str = ""
     ranks: int = 0
+    effects: str = ""
 
 
 class StopAttempt(Message, frozen=True, kw_only=True):

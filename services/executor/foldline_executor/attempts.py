@@ -33,11 +33,22 @@ START_REPORT_SECONDS = 0.025
 INLINED_BYTES = 512 * 1024
 """All values that travel inside one report, together."""
 
+MOST_KNOWN = 100_000
+"""Attempts that are remembered, so that none is started twice."""
+
+LATE_COPIES = 1
+"""Orders for an attempt that has ended may still be on their way; more than so many are no accident."""
+
 log = structlog.get_logger()
 
 _STOPPED = Failure(kind="stopped", reason="STEP_STOPPED", message="the step was stopped before it started")
 _LEFT = Failure(
     kind="infrastructure", reason="EXECUTOR_LEFT", message="the executor shut down before the attempt ended"
+)
+_FORGOTTEN = Failure(
+    kind="lost",
+    reason="ATTEMPT_FORGOTTEN",
+    message="the attempt was carried out before, and the ledger does not know how it ended: it was restored",
 )
 _BUG = Failure(
     kind="infrastructure", reason="EXECUTOR_FAULT", message="the executor itself failed; its log says how"
@@ -87,7 +98,7 @@ class Attempts:
         self._reports = reports
         self._open_log = open_log
         self._tasks = tasks
-        self._known: set[AttemptKey] = set()
+        self._known: dict[AttemptKey, int] = {}  # and how often it was ordered after it had ended
         self._live: dict[AttemptKey, _Live] = {}
         self._is_leaving = False
 
@@ -111,14 +122,33 @@ class Attempts:
             await self._refuse(message, error)
             return
         if work.key in self._known:
-            log.debug("work_known_already", key=str(work.key))
+            await self._say_again(work)
             return
-        self._known.add(work.key)
+        self._know(work.key)
         live = self._live[work.key] = _Live(work, self._open_log(work.key))
         if self._is_leaving:
             live.verdict = _LEFT
         live.task = self._tasks.create_task(self._carry_out(live), name=f"attempt {work.key}")
         self.changed.set()
+
+    def _know(self, key: AttemptKey) -> None:
+        """Of the last of them only: an order is repeated within seconds."""
+        self._known[key] = 0
+        while len(self._known) > MOST_KNOWN and (oldest := next(iter(self._known))) not in self._live:
+            del self._known[oldest]
+
+    async def _say_again(self, work: Work) -> None:
+        """An order for what is known. Where it has ended, and its end was acknowledged, this is a late copy;
+        when more of them come the ledger has forgotten, for it was restored to a time before.
+        """
+        log.debug("work_known_already", key=str(work.key))
+        if work.key in self._live or work.key in self._reports:
+            return
+        self._known[work.key] += 1
+        if self._known[work.key] > LATE_COPIES:
+            log.warning("attempt_forgotten", key=str(work.key))
+            report = Report(key=work.key, session=self._session, kind="failed", failure=_FORGOTTEN)
+            await self._reports.send(report, work.partition)
 
     async def _refuse(self, message: Message, error: FoldlineError) -> None:
         """Park an order that cannot be read, and have its attempt fail where that can be told.
@@ -131,7 +161,7 @@ class Attempts:
             raise Poison(error.message) from error
         if order.key in self._known:
             return
-        self._known.add(order.key)
+        self._know(order.key)
         text = f"the executor (version {VERSION}) cannot read the work order: {error.message}"
         failure = Failure(kind="infrastructure", reason="ORDER_UNREADABLE", message=text)
         report = Report(key=order.key, session=self._session, kind="failed", failure=failure)
@@ -219,6 +249,8 @@ class Attempts:
         async with self._slots:
             metrics.BUSY.inc()
             try:
+                if live.work.effects == "unsafe" and not await live.log.begin_once():
+                    return Result(failure=_FORGOTTEN)
                 return await self._runner.run(
                     live.work,
                     live.log,

@@ -68,6 +68,10 @@ class Reports:
         """Attempts that have ended, and whose report nobody has acknowledged."""
         return [key for key, one in self._pending.items() if one.file is not None]
 
+    def __contains__(self, key: AttemptKey) -> bool:
+        """Is a report of the attempt on its way?"""
+        return key in self._pending
+
     @property
     def problem(self) -> str:
         """Why no new work should be taken; a clause that follows the executor's name, or empty."""

@@ -29,7 +29,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#foldline/api/executor/v1/work.proto\x12\x18\x66oldline.api.executor.v1\x1a$foldline/api/event/v1/artifact.proto\x1a%foldline/api/failure/v1/failure.proto\x1a\'foldline/api/workflow/v1/workflow.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\";\n\nAttemptKey\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\"\x9a\x05\n\x04Work\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x11\n\tworkspace\x18\x02 \x01(\t\x12\x10\n\x08workflow\x18\x03 \x01(\t\x12\x11\n\tpartition\x18\x04 \x01(\x05\x12\x34\n\x08\x66unction\x18\x05 \x01(\x0b\x32\".foldline.api.workflow.v1.Function\x12\x0e\n\x06\x62undle\x18\x06 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x07 \x01(\t\x12:\n\x06inputs\x18\x08 \x03(\x0b\x32*.foldline.api.executor.v1.Work.InputsEntry\x12\x31\n\x07outputs\x18\t \x03(\x0b\x32 .foldline.api.workflow.v1.Output\x12\x34\n\x08timeouts\x18\n \x01(\x0b\x32\".foldline.api.workflow.v1.Timeouts\x12\x36\n\tresources\x18\x0b \x01(\x0b\x32#.foldline.api.workflow.v1.Resources\x12\x14\n\x0c\x61llow_pickle\x18\x0c \x01(\x08\x12\x33\n\ncheckpoint\x18\r \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact\x12\x32\n\x07\x63ommand\x18\x0e \x01(\x0b\x32!.foldline.api.workflow.v1.Command\x12\x11\n\tisolation\x18\x0f \x01(\t\x12\r\n\x05ranks\x18\x10 \x01(\x05\x1aN\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.executor.v1.Input:\x02\x38\x01\"o\n\x05Input\x12\'\n\x05value\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12\x33\n\x08\x61rtifact\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.ArtifactH\x00\x42\x08\n\x06source\"g\n\x0bStopAttempt\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x15\n\rgrace_seconds\x18\x02 \x01(\x01\x12\x0e\n\x06\x66orced\x18\x03 \x01(\x08\"\xc0\x04\n\x06Report\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12>\n\x07outputs\x18\x04 \x03(\x0b\x32-.foldline.api.executor.v1.Report.OutputsEntry\x12\r\n\x05reads\x18\x05 \x03(\t\x12\x31\n\x07\x66\x61ilure\x18\x06 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x12\x15\n\rmax_rss_bytes\x18\x08 \x01(\x03\x12\x11\n\tlog_lines\x18\t \x01(\x03\x12>\n\x07metrics\x18\n \x03(\x0b\x32-.foldline.api.executor.v1.Report.MetricsEntry\x12\x10\n\x08\x66raction\x18\x0b \x01(\x01\x12\x0f\n\x07message\x18\x0c \x01(\t\x12\x33\n\ncheckpoint\x18\r \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact\x12\x0e\n\x06number\x18\x0e \x01(\x05\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\\\n\tReportAck\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\x05\"\xd5\x03\n\tHeartbeat\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x0c\n\x04pool\x18\x04 \x01(\t\x12\r\n\x05slots\x18\x05 \x01(\x05\x12\x10\n\x08\x64raining\x18\x06 \x01(\x08\x12\x32\n\x04held\x18\x07 \x03(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x10\n\x08replaces\x18\x08 \x01(\t\x12\x0f\n\x07leaving\x18\t \x01(\x08\x12\x0b\n\x03\x63pu\x18\n \x01(\x01\x12\x14\n\x0cmemory_bytes\x18\x0b \x01(\x03\x12\x0b\n\x03gpu\x18\x0c \x01(\x05\x12\x0f\n\x07\x66lavors\x18\r \x03(\t\x12?\n\x06labels\x18\x0e \x03(\x0b\x32/.foldline.api.executor.v1.Heartbeat.LabelsEntry\x12/\n\x06\x63laims\x18\x0f \x03(\x0b\x32\x1f.foldline.api.executor.v1.Claim\x12\x10\n\x08\x62\x61\x63kends\x18\x10 \x03(\t\x12\x0e\n\x06\x63losed\x18\x11 \x01(\t\x12\x0f\n\x07version\x18\x12 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x15\n\x05\x44rain\x12\x0c\n\x04undo\x18\x01 \x01(\x08\"s\n\x05\x43laim\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x10\n\x08workflow\x18\x02 \x01(\t\x12\x36\n\tresources\x18\x03 \x01(\x0b\x32#.foldline.api.workflow.v1.Resources\x12\r\n\x05ranks\x18\x04 \x01(\x05\"}\n\x08LogChunk\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x31\n\x05lines\x18\x02 \x03(\x0b\x32\".foldline.api.executor.v1.LogEntry\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x08\"p\n\x08LogEntry\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06stream\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0c\n\x04rank\x18\x05 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#foldline/api/executor/v1/work.proto\x12\x18\x66oldline.api.executor.v1\x1a$foldline/api/event/v1/artifact.proto\x1a%foldline/api/failure/v1/failure.proto\x1a\'foldline/api/workflow/v1/workflow.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\";\n\nAttemptKey\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\"\xab\x05\n\x04Work\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x11\n\tworkspace\x18\x02 \x01(\t\x12\x10\n\x08workflow\x18\x03 \x01(\t\x12\x11\n\tpartition\x18\x04 \x01(\x05\x12\x34\n\x08\x66unction\x18\x05 \x01(\x0b\x32\".foldline.api.workflow.v1.Function\x12\x0e\n\x06\x62undle\x18\x06 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x07 \x01(\t\x12:\n\x06inputs\x18\x08 \x03(\x0b\x32*.foldline.api.executor.v1.Work.InputsEntry\x12\x31\n\x07outputs\x18\t \x03(\x0b\x32 .foldline.api.workflow.v1.Output\x12\x34\n\x08timeouts\x18\n \x01(\x0b\x32\".foldline.api.workflow.v1.Timeouts\x12\x36\n\tresources\x18\x0b \x01(\x0b\x32#.foldline.api.workflow.v1.Resources\x12\x14\n\x0c\x61llow_pickle\x18\x0c \x01(\x08\x12\x33\n\ncheckpoint\x18\r \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact\x12\x32\n\x07\x63ommand\x18\x0e \x01(\x0b\x32!.foldline.api.workflow.v1.Command\x12\x11\n\tisolation\x18\x0f \x01(\t\x12\r\n\x05ranks\x18\x10 \x01(\x05\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x11 \x01(\t\x1aN\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.executor.v1.Input:\x02\x38\x01\"o\n\x05Input\x12\'\n\x05value\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12\x33\n\x08\x61rtifact\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.ArtifactH\x00\x42\x08\n\x06source\"g\n\x0bStopAttempt\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x15\n\rgrace_seconds\x18\x02 \x01(\x01\x12\x0e\n\x06\x66orced\x18\x03 \x01(\x08\"\xc0\x04\n\x06Report\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12>\n\x07outputs\x18\x04 \x03(\x0b\x32-.foldline.api.executor.v1.Report.OutputsEntry\x12\r\n\x05reads\x18\x05 \x03(\t\x12\x31\n\x07\x66\x61ilure\x18\x06 \x01(\x0b\x32 .foldline.api.failure.v1.Failure\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x12\x15\n\rmax_rss_bytes\x18\x08 \x01(\x03\x12\x11\n\tlog_lines\x18\t \x01(\x03\x12>\n\x07metrics\x18\n \x03(\x0b\x32-.foldline.api.executor.v1.Report.MetricsEntry\x12\x10\n\x08\x66raction\x18\x0b \x01(\x01\x12\x0f\n\x07message\x18\x0c \x01(\t\x12\x33\n\ncheckpoint\x18\r \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact\x12\x0e\n\x06number\x18\x0e \x01(\x05\x1aO\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.foldline.api.event.v1.Artifact:\x02\x38\x01\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\\\n\tReportAck\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\x05\"\xd5\x03\n\tHeartbeat\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x0c\n\x04pool\x18\x04 \x01(\t\x12\r\n\x05slots\x18\x05 \x01(\x05\x12\x10\n\x08\x64raining\x18\x06 \x01(\x08\x12\x32\n\x04held\x18\x07 \x03(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x10\n\x08replaces\x18\x08 \x01(\t\x12\x0f\n\x07leaving\x18\t \x01(\x08\x12\x0b\n\x03\x63pu\x18\n \x01(\x01\x12\x14\n\x0cmemory_bytes\x18\x0b \x01(\x03\x12\x0b\n\x03gpu\x18\x0c \x01(\x05\x12\x0f\n\x07\x66lavors\x18\r \x03(\t\x12?\n\x06labels\x18\x0e \x03(\x0b\x32/.foldline.api.executor.v1.Heartbeat.LabelsEntry\x12/\n\x06\x63laims\x18\x0f \x03(\x0b\x32\x1f.foldline.api.executor.v1.Claim\x12\x10\n\x08\x62\x61\x63kends\x18\x10 \x03(\t\x12\x0e\n\x06\x63losed\x18\x11 \x01(\t\x12\x0f\n\x07version\x18\x12 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x15\n\x05\x44rain\x12\x0c\n\x04undo\x18\x01 \x01(\x08\"s\n\x05\x43laim\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x10\n\x08workflow\x18\x02 \x01(\t\x12\x36\n\tresources\x18\x03 \x01(\x0b\x32#.foldline.api.workflow.v1.Resources\x12\r\n\x05ranks\x18\x04 \x01(\x05\"}\n\x08LogChunk\x12\x31\n\x03key\x18\x01 \x01(\x0b\x32$.foldline.api.executor.v1.AttemptKey\x12\x31\n\x05lines\x18\x02 \x03(\x0b\x32\".foldline.api.executor.v1.LogEntry\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x08\"p\n\x08LogEntry\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06stream\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0c\n\x04rank\x18\x05 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,31 +47,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTEMPTKEY']._serialized_start=246
   _globals['_ATTEMPTKEY']._serialized_end=305
   _globals['_WORK']._serialized_start=308
-  _globals['_WORK']._serialized_end=974
-  _globals['_WORK_INPUTSENTRY']._serialized_start=896
-  _globals['_WORK_INPUTSENTRY']._serialized_end=974
-  _globals['_INPUT']._serialized_start=976
-  _globals['_INPUT']._serialized_end=1087
-  _globals['_STOPATTEMPT']._serialized_start=1089
-  _globals['_STOPATTEMPT']._serialized_end=1192
-  _globals['_REPORT']._serialized_start=1195
-  _globals['_REPORT']._serialized_end=1771
-  _globals['_REPORT_OUTPUTSENTRY']._serialized_start=1644
-  _globals['_REPORT_OUTPUTSENTRY']._serialized_end=1723
-  _globals['_REPORT_METRICSENTRY']._serialized_start=1725
-  _globals['_REPORT_METRICSENTRY']._serialized_end=1771
-  _globals['_REPORTACK']._serialized_start=1773
-  _globals['_REPORTACK']._serialized_end=1865
-  _globals['_HEARTBEAT']._serialized_start=1868
-  _globals['_HEARTBEAT']._serialized_end=2337
-  _globals['_HEARTBEAT_LABELSENTRY']._serialized_start=2292
-  _globals['_HEARTBEAT_LABELSENTRY']._serialized_end=2337
-  _globals['_DRAIN']._serialized_start=2339
-  _globals['_DRAIN']._serialized_end=2360
-  _globals['_CLAIM']._serialized_start=2362
-  _globals['_CLAIM']._serialized_end=2477
-  _globals['_LOGCHUNK']._serialized_start=2479
-  _globals['_LOGCHUNK']._serialized_end=2604
-  _globals['_LOGENTRY']._serialized_start=2606
-  _globals['_LOGENTRY']._serialized_end=2718
+  _globals['_WORK']._serialized_end=991
+  _globals['_WORK_INPUTSENTRY']._serialized_start=913
+  _globals['_WORK_INPUTSENTRY']._serialized_end=991
+  _globals['_INPUT']._serialized_start=993
+  _globals['_INPUT']._serialized_end=1104
+  _globals['_STOPATTEMPT']._serialized_start=1106
+  _globals['_STOPATTEMPT']._serialized_end=1209
+  _globals['_REPORT']._serialized_start=1212
+  _globals['_REPORT']._serialized_end=1788
+  _globals['_REPORT_OUTPUTSENTRY']._serialized_start=1661
+  _globals['_REPORT_OUTPUTSENTRY']._serialized_end=1740
+  _globals['_REPORT_METRICSENTRY']._serialized_start=1742
+  _globals['_REPORT_METRICSENTRY']._serialized_end=1788
+  _globals['_REPORTACK']._serialized_start=1790
+  _globals['_REPORTACK']._serialized_end=1882
+  _globals['_HEARTBEAT']._serialized_start=1885
+  _globals['_HEARTBEAT']._serialized_end=2354
+  _globals['_HEARTBEAT_LABELSENTRY']._serialized_start=2309
+  _globals['_HEARTBEAT_LABELSENTRY']._serialized_end=2354
+  _globals['_DRAIN']._serialized_start=2356
+  _globals['_DRAIN']._serialized_end=2377
+  _globals['_CLAIM']._serialized_start=2379
+  _globals['_CLAIM']._serialized_end=2494
+  _globals['_LOGCHUNK']._serialized_start=2496
+  _globals['_LOGCHUNK']._serialized_end=2621
+  _globals['_LOGENTRY']._serialized_start=2623
+  _globals['_LOGENTRY']._serialized_end=2735
 # @@protoc_insertion_point(module_scope)

@@ -91,6 +91,7 @@ class Work(google.protobuf.message.Message):
     COMMAND_FIELD_NUMBER: builtins.int
     ISOLATION_FIELD_NUMBER: builtins.int
     RANKS_FIELD_NUMBER: builtins.int
+    EFFECTS_FIELD_NUMBER: builtins.int
     workspace: builtins.str
     workflow: builtins.str
     partition: builtins.int
@@ -103,6 +104,10 @@ class Work(google.protobuf.message.Message):
     """As declared: "fresh" (or empty) or "shared"."""
     ranks: builtins.int
     """As declared: processes that work on it together; 0 means one."""
+    effects: builtins.str
+    """As the step declares them: pure, idempotent or unsafe. An unsafe attempt of which the artifact store has a
+    trace is not carried out again, even if the ledger knows nothing of it.
+    """
     @property
     def key(self) -> Global___AttemptKey: ...
     @property
@@ -144,9 +149,10 @@ class Work(google.protobuf.message.Message):
         command: foldline.api.workflow.v1.workflow_pb2.Command | None = ...,
         isolation: builtins.str = ...,
         ranks: builtins.int = ...,
+        effects: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "command", b"command", "function", b"function", "key", b"key", "resources", b"resources", "timeouts", b"timeouts"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["allow_pickle", b"allow_pickle", "bundle", b"bundle", "checkpoint", b"checkpoint", "command", b"command", "environment", b"environment", "function", b"function", "inputs", b"inputs", "isolation", b"isolation", "key", b"key", "outputs", b"outputs", "partition", b"partition", "ranks", b"ranks", "resources", b"resources", "timeouts", b"timeouts", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["allow_pickle", b"allow_pickle", "bundle", b"bundle", "checkpoint", b"checkpoint", "command", b"command", "effects", b"effects", "environment", b"environment", "function", b"function", "inputs", b"inputs", "isolation", b"isolation", "key", b"key", "outputs", b"outputs", "partition", b"partition", "ranks", b"ranks", "resources", b"resources", "timeouts", b"timeouts", "workflow", b"workflow", "workspace", b"workspace"]) -> None: ...
 
 Global___Work: typing_extensions.TypeAlias = Work
 
