@@ -17,11 +17,14 @@ from google.protobuf.message import Message
 from foldline.chassis import clock, observe
 from foldline.chassis.calls import Streams
 from foldline.chassis.channels import MESSAGE_LIMIT_BYTES
-from foldline_gateway import gate, statuses
+from foldline.domain.errors import FoldlineError
+from foldline_gateway import answers, gate, statuses
 from foldline_gateway.backends import Backends
 from foldline_gateway.codecs import JsonCodec, ProtoCodec, Reply
 from foldline_gateway.gate import Gate
 from foldline_gateway.methods import Method
+
+LARGE_BYTES = 64 * 1024
 
 Context = RequestContext[Message, Reply]
 
@@ -39,9 +42,28 @@ class Application(ConnectASGIApplication[Backends]):
             read_max_bytes=MESSAGE_LIMIT_BYTES,
         )
 
+        self._keeper = keeper
+
     @property
     def path(self) -> str:
         return "/"
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """A large request of a stranger is refused before it is read, a small one in its protocol's words."""
+        if scope["type"] == "http" and _is_large(scope):
+            try:
+                self._keeper.verify(answers.header(scope, "authorization"))
+            except FoldlineError as error:
+                await answers.refusal(send, error)
+                return
+        await super().__call__(scope, receive, send)
+
+
+def _is_large(scope: Any) -> bool:
+    length = answers.header(scope, "content-length")
+    return answers.header(scope, "transfer-encoding") != "" or (
+        length.isdecimal() and int(length) > LARGE_BYTES
+    )
 
 
 def _endpoint(method: Method, backends: Backends, keeper: Gate, streams: Streams) -> Any:

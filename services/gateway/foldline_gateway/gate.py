@@ -48,6 +48,10 @@ class Gate:
         identity.enter(caller, token)
         structlog.contextvars.bind_contextvars(actor=caller.subject)
 
+    def verify(self, authorization: str) -> None:
+        """Raises UNAUTHENTICATED where the header has no valid token."""
+        tokens.verify(self._key, bearer(authorization), self._clock.now())
+
     def reading_token(self, workspace: str) -> tuple[str, int]:
         """A token of the present caller that can only read this workspace, and its life in seconds."""
         token = tokens.issue(
