@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,9 @@ class Installation:
 
 
 @contextmanager
-def installed(folder: Path, *options: str) -> Iterator[Installation]:
+def installed(
+    folder: Path, *options: str, settings: Mapping[str, str] | None = None
+) -> Iterator[Installation]:
     """`foldline up` in the foreground, ended at the end, and with us whatever happens."""
     home = Home(folder)
     with subprocess.Popen(
@@ -148,6 +150,7 @@ def installed(folder: Path, *options: str) -> Iterator[Installation]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=os.environ | dict(settings or {}),  # noqa: TID251 - passed on
         preexec_fn=leash(signal.SIGTERM),
     ) as process:
         assert process.stdout is not None

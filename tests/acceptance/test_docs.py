@@ -22,6 +22,7 @@ CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 LOCAL = (ROOT / "docs" / "local-runs.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs" / "operations-on-runs.md").read_text(encoding="utf-8")
 SCHEDULES = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
+BACKUP = (ROOT / "docs" / "backup.md").read_text(encoding="utf-8")
 LOGS = (ROOT / "docs" / "logs-and-metrics.md").read_text(encoding="utf-8")
 
 ARTIFACTS = (ROOT / "docs" / "artifacts.md").read_text(encoding="utf-8")
@@ -31,7 +32,9 @@ EXAMPLES = dict(re.findall(r"```python\n# example: (\w+)\.py\n(.*?)```", SDK + F
 LINES = [
     line
     for block in re.findall(
-        r"```sh\n(.*?)```", CLI + SDK + FLOW + ARTIFACTS + SCHEDULES + LOCAL + OPERATIONS + LOGS, re.DOTALL
+        r"```sh\n(.*?)```",
+        CLI + SDK + FLOW + ARTIFACTS + SCHEDULES + LOCAL + OPERATIONS + LOGS + BACKUP,
+        re.DOTALL,
     )
     for line in block.splitlines()
     if line.startswith("foldline ")

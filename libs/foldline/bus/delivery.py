@@ -15,6 +15,7 @@ from foldline.bus.port import Handler, Message, Poison
 from foldline.chassis import metrics
 
 CAPACITY = 65_536
+CAPACITY_BYTES = 64 * 1024 * 1024
 """Messages that may wait. Plain messages are repeated by their senders, so the newest ones are let go."""
 
 Park = Callable[[Message, str], Awaitable[None]]
@@ -29,16 +30,19 @@ class Delivery:
         self._handler = handler
         self._park = park
         self._queue: asyncio.Queue[Message] = asyncio.Queue(CAPACITY)
+        self._size = 0
 
     def offer(self, message: Message) -> None:
-        try:
-            self._queue.put_nowait(message)
-        except asyncio.QueueFull:
+        if self._size + len(message.body) > CAPACITY_BYTES or self._queue.full():
             _dropped.inc()
+            return
+        self._size += len(message.body)
+        self._queue.put_nowait(message)
 
     async def run(self) -> None:
         while True:
             message = await self._queue.get()
+            self._size -= len(message.body)
             try:
                 await self._handler(message)
             except Exception as error:

@@ -14,6 +14,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "up": ("foldline.cli.up:up", "Start an installation on this machine."),
     "down": ("foldline.cli.up:down", "Stop the installation on this machine."),
     "status": ("foldline.cli.up:status", "Tell what is running and where."),
+    "backup": ("foldline.cli.backup:backup", "Copy the database of a running installation."),
+    "restore": ("foldline.cli.backup:restore", "Put a database back from its back-up."),
     "chaos": ("foldline.cli.chaos.command:chaos", "Hurt an installation on purpose and check what it did."),
     "migrate": ("foldline.cli.migrate:migrate", "Bring a database to this version."),
     "check": ("foldline.cli.local:check", "Report every problem of a workflow file."),

@@ -37,6 +37,10 @@ def _address(context: click.Context, option: click.Parameter, text: str) -> str:
     return text
 
 
+def _absolute(_context: click.Context, _option: click.Parameter, text: str) -> str:
+    return str(Path(text).expanduser().absolute()) if text else ""
+
+
 at_home = click.option(
     "--home",
     "folder",
@@ -61,6 +65,14 @@ as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
     callback=_address,
     metavar="URL",
     help="Keep artifacts there (s3://bucket/prefix, or a folder) instead of in the home.",
+)
+@click.option(
+    "--archive",
+    default="",
+    envvar="FOLDLINE_ARCHIVE",
+    callback=_absolute,
+    metavar="FOLDER",
+    help="Keep the log of the embedded Postgres there as well, for back-ups.",
 )
 @click.option("--http-port", default=0, metavar="N", help="Port of the console and the HTTP API.")
 @click.option("--grpc-port", default=0, metavar="N", help="Port of the gRPC API.")

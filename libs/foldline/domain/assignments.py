@@ -27,6 +27,7 @@ def work_for(state: RunState, step: str, partition: int = 0) -> Work:
         command=declared.command,
         isolation=declared.isolation,
         ranks=declared.ranks,
+        effects=declared.effects,
         bundle=created.bundle,
         environment=created.environment,
         inputs={name: input_of(begun, binding) for name, binding in declared.inputs.items()},
@@ -34,7 +35,6 @@ def work_for(state: RunState, step: str, partition: int = 0) -> Work:
         timeouts=declared.timeouts,
         resources=declared.resources,
         allow_pickle=declared.allow_pickle,
-        effects=declared.effects,
         slot_seconds=0.0 if declared.effects == "unsafe" else SLOT_SECONDS,
         checkpoint=_left_behind(state.step(step)),
     )

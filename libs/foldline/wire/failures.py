@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -13,6 +14,7 @@ from foldline.domain.errors import FoldlineError, Kind
 DOMAIN = "foldline"
 RETRY_SECONDS = 1
 _DETAILS_KEY = "grpc-status-details-bin"
+_ARGUMENTS = frozenset({"kind", "reason", "message"})
 
 CODES = {
     Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
@@ -27,6 +29,9 @@ CODES = {
     Kind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     Kind.INTERNAL: grpc.StatusCode.INTERNAL,
 }
+
+_PASSING = (Kind.UNAVAILABLE, Kind.EXHAUSTED)
+"""Kinds that invite to try again, also where nobody says when."""
 
 _KINDS = {
     **{code: kind for kind, code in CODES.items()},
@@ -51,11 +56,18 @@ def to_status(error: Exception) -> status_pb2.Status | None:
     status.details.add().Pack(
         error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=fields)
     )
-    if error.kind is Kind.UNAVAILABLE:
+    if (seconds := retry_seconds(error)) is not None:
         retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.seconds = RETRY_SECONDS
+        retry.retry_delay.FromMilliseconds(round(seconds * 1000))
         status.details.add().Pack(retry)
     return status
+
+
+def retry_seconds(error: FoldlineError) -> float | None:
+    """When trying again may help; None where it does not help by itself."""
+    if error.retry_seconds is not None or error.kind not in _PASSING:
+        return error.retry_seconds
+    return RETRY_SECONDS
 
 
 def from_rpc_error(error: grpc.RpcError) -> FoldlineError:
@@ -63,24 +75,43 @@ def from_rpc_error(error: grpc.RpcError) -> FoldlineError:
     code = error.code()
     details = error.details() or ""
     kind = _KINDS.get(code, Kind.INTERNAL)
-    info = _error_info(error)
+    told = _details(error)
+    seconds = _retry_info(told)
+    info = _error_info(told)
+    if info is None and code is grpc.StatusCode.RESOURCE_EXHAUSTED and seconds is None:
+        # gRPC's own, of a message above its limit: trying again changes nothing.
+        return FoldlineError(Kind.OUT_OF_RANGE, "MESSAGE_TOO_LARGE", details or "the message is too large")
     if info is None:
-        return FoldlineError(kind, code.name, details or code.name.lower().replace("_", " "))
+        words = details or code.name.lower().replace("_", " ")
+        return FoldlineError(kind, code.name, words).again_in(seconds)
     # Data under the names of our constructor's own arguments cannot be passed on as keywords.
-    fields = {key: value for key, value in info.metadata.items() if key not in {"kind", "reason", "message"}}
-    return FoldlineError(kind, info.reason, details, **fields)
+    fields = {key: value for key, value in info.metadata.items() if key not in _ARGUMENTS}
+    return FoldlineError(kind, info.reason, details, **fields).again_in(seconds)
 
 
-def _error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo | None:
+def _details(error: grpc.RpcError) -> Sequence[Any]:
     metadata: Iterable[tuple[str, bytes]] = error.trailing_metadata() or ()  # type: ignore[assignment]
     for key, value in metadata:
         if key == _DETAILS_KEY:
             try:
-                status = status_pb2.Status.FromString(value)
+                return list(status_pb2.Status.FromString(value).details)
             except DecodeError:
-                return None
-            for detail in status.details:
-                info = error_details_pb2.ErrorInfo()
-                if detail.Unpack(info) and info.domain == DOMAIN:
-                    return info
+                return ()
+    return ()
+
+
+def _error_info(details: Sequence[Any]) -> error_details_pb2.ErrorInfo | None:
+    for detail in details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info) and info.domain == DOMAIN:
+            return info
+    return None
+
+
+def _retry_info(details: Sequence[Any]) -> float | None:
+    for detail in details:
+        retry = error_details_pb2.RetryInfo()
+        if detail.Unpack(retry):
+            milliseconds: int = retry.retry_delay.ToMilliseconds()
+            return milliseconds / 1000
     return None

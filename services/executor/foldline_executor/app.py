@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+from foldline.access.admission import Admission
 from foldline.access.interceptor import AccessInterceptor
 from foldline.api.executor.v1.executor_service_pb2_grpc import add_ExecutorServiceServicer_to_server
 from foldline.artifacts.port import ArtifactStore
@@ -94,7 +95,7 @@ async def serve(settings: Settings, life: Lifecycle, *, store: ArtifactStore, bu
                 ],
                 life=life,
                 translate=failures.to_status,
-                interceptors=[AccessInterceptor(settings.token_key.value, clock)],
+                interceptors=[AccessInterceptor(settings.token_key.value, clock, Admission(settings.calls))],
             )
         )
         await opened.enter_async_context(admin.serve(settings.admin, life))

@@ -39,11 +39,19 @@ START_REPORT_SECONDS = 0.025
 INLINED_BYTES = 512 * 1024
 """All values that travel inside one report, together."""
 
+LATE_COPIES = 1
+"""Orders for an attempt that has ended may still be on their way; more than so many are no accident."""
+
 log = structlog.get_logger()
 
 _STOPPED = Failure(kind="stopped", reason="STEP_STOPPED", message="the step was stopped before it started")
 _LEFT = Failure(
     kind="infrastructure", reason="EXECUTOR_LEFT", message="the executor shut down before the attempt ended"
+)
+_FORGOTTEN = Failure(
+    kind="lost",
+    reason="ATTEMPT_FORGOTTEN",
+    message="the attempt was carried out before, and the ledger does not know how it ended: it was restored",
 )
 _NO_SLOT = Failure(kind="infrastructure", reason="NO_SLOT", message="its executor had no slot for it in time")
 _BUG = Failure(
@@ -135,7 +143,7 @@ class Attempts:
                     unreadable = error
                 continue
             if work.key in self._known:
-                log.debug("work_known_already", key=str(work.key))
+                await self._say_again(work)
                 continue
             live = self._begin(work, Chain(work))
             live.task = self._tasks.create_task(self._carry_out(live), name=f"attempt {work.key}")
@@ -153,6 +161,17 @@ class Attempts:
     def _holds(self, key: AttemptKey) -> bool:
         """Does it run, or has nobody acknowledged its end?"""
         return key in self._live or self._reports.is_pending(key)
+
+    async def _say_again(self, work: Work) -> None:
+        """An order for what is known. Where it has ended, and its end was acknowledged, this is a late copy;
+        when more of them come the ledger has forgotten, for it was restored to a time before.
+        """
+        log.debug("work_known_already", key=str(work.key))
+        if self._holds(work.key) or self._known.ask_again(work.key) <= LATE_COPIES:
+            return
+        log.warning("attempt_forgotten", key=str(work.key))
+        report = Report(key=work.key, session=self._session, kind="failed", failure=_FORGOTTEN)
+        await self._reports.send(report, work.partition)
 
     async def _refuse(self, body: msgspec.Raw, error: FoldlineError) -> bool:
         """Have the attempt of an order that cannot be read fail, where that can be told; was it new?
@@ -292,6 +311,8 @@ class Attempts:
             return Result(failure=_NO_SLOT)
         metrics.BUSY.inc()
         try:
+            if live.work.effects == "unsafe" and not await live.log.begin_once():
+                return Result(failure=_FORGOTTEN)
             return await self._runner.run(
                 live.work,
                 live.log,

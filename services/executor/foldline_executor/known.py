@@ -18,7 +18,7 @@ REMEMBERED = 20_000
 class Known(Generic[K]):
     def __init__(self, limit: int = REMEMBERED) -> None:
         self._limit = limit
-        self._keys: dict[K, None] = {}  # the oldest first
+        self._keys: dict[K, int] = {}  # the oldest first, with how often each was asked for again
 
     def __contains__(self, key: K) -> bool:
         return key in self._keys
@@ -28,9 +28,14 @@ class Known(Generic[K]):
 
     def add(self, key: K, is_held: Callable[[K], bool]) -> None:
         """Remember it; forget the oldest ones beyond the limit, but none that is still held."""
-        self._keys[key] = None
+        self._keys[key] = 0
         for _ in range(len(self._keys) - self._limit):
             oldest = next(iter(self._keys))
-            del self._keys[oldest]
+            asked = self._keys.pop(oldest)
             if is_held(oldest):
-                self._keys[oldest] = None
+                self._keys[oldest] = asked
+
+    def ask_again(self, key: K) -> int:
+        """How often, this time included, somebody asked for what is known."""
+        self._keys[key] += 1
+        return self._keys[key]

@@ -67,6 +67,17 @@ class AttemptLog:
         self._first = 1
         self._keeping = asyncio.Lock()
 
+    async def begin_once(self) -> bool:
+        """Leave a trace of the attempt in the store; False where somebody has before us.
+
+        Raises StoreUnavailableError when the store stays away.
+        """
+        folder = f"begun/{self._key.run_id}/{self._key.attempt}/{self._key.step}/"
+        if await self._writer.has_any(folder):
+            return False
+        await self._writer.write(f"{folder}trace", b"")
+        return True
+
     async def add(self, lines: Sequence[Line]) -> None:
         """Raises StoreUnavailableError when the store stays away."""
         self._writer.check()

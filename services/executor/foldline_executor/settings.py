@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from foldline.access.admission import CALLS
 from foldline.artifacts.store import PATIENCE_SECONDS
 from foldline.chassis import settings
 from foldline.chassis.amounts import ByteAmount
@@ -58,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: str = "127.0.0.1:0"
     admin: str = "127.0.0.1:0"
     log_format: str = "auto"
+    calls: int = CALLS  # RPCs under way at once, and as many streams; docs/overload.md
 
     @property
     def slot_count(self) -> int:

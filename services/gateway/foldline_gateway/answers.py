@@ -7,6 +7,11 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+import grpc
+
+from foldline.domain.errors import FoldlineError
+from foldline_gateway import statuses
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -52,6 +57,15 @@ async def text(send: Send, status: HTTPStatus, words: str) -> None:
 async def json(send: Send, status: HTTPStatus, body: bytes) -> None:
     headers = [("content-type", "application/json"), ("cache-control", "no-store")]
     await whole(send, status, headers, body)
+
+
+async def refusal(send: Send, error: FoldlineError | grpc.aio.AioRpcError) -> None:
+    """An error as JSON, with Retry-After where coming again may help."""
+    told = statuses.to_http(error)
+    headers = [("content-type", "application/json"), ("cache-control", "no-store")]
+    if told.retry_seconds:
+        headers.append(("retry-after", str(told.retry_seconds)))
+    await whole(send, told.status, headers, told.body)
 
 
 def disposition(kind: str, filename: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from foldline.access.admission import Admission
 from foldline.access.interceptor import AccessInterceptor
 from foldline.chassis import admin, rpc
 from foldline.chassis.calls import Streams
@@ -38,7 +39,8 @@ async def serve(settings: Settings, life: Lifecycle) -> AsyncIterator[Ports]:
     """Both fronts on the backends. Leaving it drains HTTP first, then gRPC, then closes the channels."""
     methods = all_methods()
     clock, streams = SystemClock(), Streams()
-    gate = Gate(settings.token_key, clock)
+    admission = Admission(settings.calls)
+    gate = Gate(settings.token_key, clock, admission)
     addresses = {
         "registry": settings.registry,
         "scheduler": settings.scheduler,
@@ -50,15 +52,16 @@ async def serve(settings: Settings, life: Lifecycle) -> AsyncIterator[Ports]:
         site = Site(
             rpcs=connect.Application(methods, services, gate, streams),
             downloads=Downloads(by_path, services, gate),
-            hooks=Hooks(by_path, services, settings.token_key, clock),
+            hooks=Hooks(by_path, services, settings.token_key, clock, admission),
             console=console.load(),
+            requests=2 * settings.calls,
         )
         async with (
             rpc.serve(
                 settings.listen,
                 door.services(methods, services),
                 life=life,
-                interceptors=[AccessInterceptor(settings.token_key, clock)],
+                interceptors=[AccessInterceptor(settings.token_key, clock, admission)],
                 translate=statuses.to_status,
             ) as grpc_port,
             web.serve(settings.http, site, streams) as http_port,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import AbstractContextManager, aclosing, contextmanager
 from typing import Any
 
 from connectrpc.code import Code
@@ -17,11 +17,14 @@ from google.protobuf.message import Message
 from foldline.chassis import clock, observe
 from foldline.chassis.calls import Streams
 from foldline.chassis.channels import MESSAGE_LIMIT_BYTES
-from foldline_gateway import gate, statuses
+from foldline.domain.errors import FoldlineError
+from foldline_gateway import answers, gate, statuses
 from foldline_gateway.backends import Backends
 from foldline_gateway.codecs import JsonCodec, ProtoCodec, Reply
 from foldline_gateway.gate import Gate
 from foldline_gateway.methods import Method
+
+LARGE_BYTES = 64 * 1024
 
 Context = RequestContext[Message, Reply]
 
@@ -39,9 +42,28 @@ class Application(ConnectASGIApplication[Backends]):
             read_max_bytes=MESSAGE_LIMIT_BYTES,
         )
 
+        self._keeper = keeper
+
     @property
     def path(self) -> str:
         return "/"
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """A large request of a stranger is refused before it is read, a small one in its protocol's words."""
+        if scope["type"] == "http" and _is_large(scope):
+            try:
+                self._keeper.verify(answers.header(scope, "authorization"))
+            except FoldlineError as error:
+                await answers.refusal(send, error)
+                return
+        await super().__call__(scope, receive, send)
+
+
+def _is_large(scope: Any) -> bool:
+    length = answers.header(scope, "content-length")
+    return answers.header(scope, "transfer-encoding") != "" or (
+        length.isdecimal() and int(length) > LARGE_BYTES
+    )
 
 
 def _endpoint(method: Method, backends: Backends, keeper: Gate, streams: Streams) -> Any:
@@ -55,13 +77,15 @@ def _endpoint(method: Method, backends: Backends, keeper: Gate, streams: Streams
     )
 
     async def unary(request: Message, context: Context) -> Reply:
-        with _answering(method):
-            _enter(method, request, context, keeper)
+        with _answering(method), _entered(method, request, context, keeper):
             return Reply(method.reply, await backends.call(method, request, _seconds_left(context)))
 
     async def streaming(request: Message, context: Context) -> AsyncIterator[Reply]:
-        with _answering(method), _draining(streams) as tick:
-            _enter(method, request, context, keeper)
+        with (
+            _answering(method),
+            _draining(streams) as tick,
+            _entered(method, request, context, keeper),
+        ):
             async with aclosing(backends.stream(method, request, _seconds_left(context))) as contents:
                 async for content in contents:
                     yield Reply(method.reply, content)
@@ -72,11 +96,14 @@ def _endpoint(method: Method, backends: Backends, keeper: Gate, streams: Streams
     return Endpoint.unary(method=info, function=unary)
 
 
-def _enter(method: Method, request: Message, context: Context, keeper: Gate) -> None:
+def _entered(
+    method: Method, request: Message, context: Context, keeper: Gate
+) -> AbstractContextManager[None]:
     headers = context.request_headers
     observe.enter(clock.new_id(), headers.get("traceparent", ""))
     token = gate.bearer(headers.get("authorization", ""))
-    keeper.admit(method.path, getattr(request, "workspace", None), token)
+    workspace = getattr(request, "workspace", None)
+    return keeper.admitted(method.path, workspace, token, streaming=method.streaming)
 
 
 def _seconds_left(context: Context) -> float | None:

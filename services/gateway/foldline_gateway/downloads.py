@@ -11,7 +11,7 @@ nothing is guessed, and nothing may run scripts.
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -23,7 +23,7 @@ from foldline.api.event.v1.artifact_pb2 import Artifact
 from foldline.api.recorder.v1 import recorder_service_pb2 as recorder
 from foldline.domain import names
 from foldline.domain.errors import FoldlineError, Kind
-from foldline_gateway import answers, gate, statuses
+from foldline_gateway import answers, gate
 from foldline_gateway.answers import Receive, Scope, Send
 from foldline_gateway.backends import Backends
 from foldline_gateway.gate import Gate
@@ -69,16 +69,16 @@ class Downloads:
             if started:
                 # Too late for words: the connection breaks, and the client knows that something is missing.
                 raise
-            await answers.json(send, *statuses.to_http(error))
+            await answers.refusal(send, error)
 
     async def _route(self, scope: Scope, send: Send) -> None:
         match scope["method"], *str(scope["path"]).split("/")[1:]:
             case "GET", "artifacts", workspace, run, step, output:
-                self._admit(self._artifact, workspace, scope)
-                await self._send_artifact(scope, send, _artifact_request(workspace, run, step, output))
+                with self._admitted(self._artifact, workspace, scope):
+                    await self._send_artifact(scope, send, _artifact_request(workspace, run, step, output))
             case "GET", "logs", workspace, run, step:
-                self._admit(self._log, workspace, scope)
-                await self._send_log(send, _log_request(workspace, run, step, scope))
+                with self._admitted(self._log, workspace, scope):
+                    await self._send_log(send, _log_request(workspace, run, step, scope))
             case "POST", "session", workspace:
                 # The name becomes part of a header, so it must be one.
                 self._gate.admit(self._artifact.path, names.workspace(workspace), _bearer(scope))
@@ -86,9 +86,9 @@ class Downloads:
             case _:
                 raise FoldlineError(Kind.NOT_FOUND, "ROUTE_UNKNOWN", "there is no such address")
 
-    def _admit(self, method: Method, workspace: str, scope: Scope) -> None:
+    def _admitted(self, method: Method, workspace: str, scope: Scope) -> AbstractContextManager[None]:
         token = _cookie(scope) if not answers.header(scope, "authorization") else _bearer(scope)
-        self._gate.admit(method.path, workspace, token)
+        return self._gate.admitted(method.path, workspace, token, streaming=True)
 
     async def _send_session(self, scope: Scope, send: Send, workspace: str) -> None:
         token, seconds = self._gate.reading_token(workspace)

@@ -16,6 +16,7 @@ import grpc
 import msgspec
 
 from foldline.access import identity, tokens
+from foldline.access.admission import Admission
 from foldline.access.identity import Caller
 from foldline.api.scheduler.v1 import trigger_service_pb2 as pb
 from foldline.chassis import clock, observe
@@ -24,7 +25,7 @@ from foldline.chassis.settings import Secret
 from foldline.domain import names
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.wire import incoming
-from foldline_gateway import answers, gate, statuses
+from foldline_gateway import answers, gate
 from foldline_gateway.answers import Receive, Scope, Send
 from foldline_gateway.backends import Backends
 from foldline_gateway.methods import Method
@@ -37,23 +38,27 @@ _CALL_SECONDS = 20.0
 
 
 class Hooks:
-    def __init__(self, methods: dict[str, Method], backends: Backends, key: Secret, now: Clock) -> None:
+    def __init__(
+        self, methods: dict[str, Method], backends: Backends, key: Secret, now: Clock, admission: Admission
+    ) -> None:
         self._deliver = methods["/foldline.api.scheduler.v1.TriggerService/ReceiveEvent"]
         self._backends = backends
         self._key = key
         self._clock = now
+        self._admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             match scope["method"], *str(scope["path"]).split("/")[1:]:
                 case "POST", "hooks", workspace, trigger:
-                    await self._take(workspace, trigger, scope, receive, send)
+                    with self._admission.place(f"workspace {workspace}", streaming=False):
+                        await self._take(workspace, trigger, scope, receive, send)
                 case "OPTIONS", "hooks", _, _:
                     await _permit(scope, send)
                 case _:
                     raise FoldlineError(Kind.NOT_FOUND, "ROUTE_UNKNOWN", "there is no such address")
         except (FoldlineError, grpc.aio.AioRpcError) as error:
-            await answers.json(send, *statuses.to_http(error))
+            await answers.refusal(send, error)
 
     async def _take(self, workspace: str, trigger: str, scope: Scope, receive: Receive, send: Send) -> None:
         """202 with the run, or with the reason why there is none: either way the event is dealt with."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from foldline.access.admission import CALLS
 from foldline.chassis.settings import Secret
 
 
@@ -21,3 +22,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     recorder: str
     executor: str
     log_format: str = "auto"
+    calls: int = CALLS  # RPCs under way at once, and as many streams; docs/overload.md

@@ -8,8 +8,9 @@ from typing import Any
 
 import structlog
 
+from foldline.access import admission
 from foldline.chassis import logs
-from foldline_gateway import hooks, metrics
+from foldline_gateway import answers, hooks, metrics
 from foldline_gateway.answers import SECURITY_HEADERS, Receive, Scope, Send
 from foldline_gateway.downloads import PREFIXES
 
@@ -22,11 +23,14 @@ _SECURITY = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS
 
 
 class Site:
-    def __init__(self, *, rpcs: Part, downloads: Part, hooks: Part, console: Part) -> None:
+    def __init__(self, *, rpcs: Part, downloads: Part, hooks: Part, console: Part, requests: int) -> None:
+        """`requests` may be under way at once, whosever; what comes then is refused before it is read."""
         self._rpcs = rpcs
         self._downloads = downloads
         self._hooks = hooks
         self._console = console
+        self._most = requests
+        self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # websockets: nothing here speaks them
@@ -43,9 +47,14 @@ class Site:
                 message = {**message, "headers": [*message["headers"], *_SECURITY]}
             await send(message)
 
+        self._open += 1
         try:
-            await part(scope, receive, guarded)
+            if self._open > self._most:
+                await answers.refusal(guarded, admission.refused("the gateway", "requests", self._most))
+            else:
+                await part(scope, receive, guarded)
         finally:
+            self._open -= 1
             seconds = time.perf_counter() - start
             metrics.HTTP_SECONDS.labels(name, str(status)).observe(seconds)
             write = log.debug if name == "console" else log.info

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from http import HTTPStatus
+from typing import NamedTuple
 
 import grpc
 import msgspec
@@ -63,11 +65,19 @@ def to_connect(error: Exception, rpc: str) -> ConnectError:
     return ConnectError(_CONNECT_CODES[status.code], status.message, details)
 
 
-def to_http(error: FoldlineError | grpc.aio.AioRpcError) -> tuple[HTTPStatus, bytes]:
-    """Status and JSON body for a plain HTTP route."""
+class Refusal(NamedTuple):
+    """An error for a plain HTTP route: a JSON body, and in how many seconds to come again (0: no word)."""
+
+    status: HTTPStatus
+    body: bytes
+    retry_seconds: int
+
+
+def to_http(error: FoldlineError | grpc.aio.AioRpcError) -> Refusal:
     known = error if isinstance(error, FoldlineError) else failures.from_rpc_error(error)
     body = {"code": known.kind.value, "reason": known.reason, "message": known.message}
-    return _HTTP[known.kind], msgspec.json.encode(body)
+    seconds = math.ceil(failures.retry_seconds(known) or 0)
+    return Refusal(_HTTP[known.kind], msgspec.json.encode(body), seconds)
 
 
 def _passed_on(error: grpc.aio.AioRpcError) -> status_pb2.Status:

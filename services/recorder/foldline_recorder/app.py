@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from foldline.access.admission import Admission
 from foldline.access.interceptor import AccessInterceptor
 from foldline.api.recorder.v1.recorder_service_pb2_grpc import add_RecorderServiceServicer_to_server
 from foldline.artifacts.port import ArtifactStore
@@ -105,7 +106,7 @@ async def serve(
             [rpc.Service(NAME, add_RecorderServiceServicer_to_server, RecorderServicer(parts))],
             life=life,
             translate=failures.to_status,
-            interceptors=[AccessInterceptor(settings.token_key, clock)],
+            interceptors=[AccessInterceptor(settings.token_key, clock, Admission(settings.calls))],
         ) as port:
             yield port
     await relay.close()

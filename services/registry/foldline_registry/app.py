@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from foldline.access.admission import CALLS, Admission
 from foldline.access.interceptor import AccessInterceptor
 from foldline.api.registry.v1.gallery_service_pb2_grpc import add_GalleryServiceServicer_to_server
 from foldline.api.registry.v1.workflow_service_pb2_grpc import add_WorkflowServiceServicer_to_server
@@ -58,6 +59,7 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
                     settings.artifacts, patience_seconds=settings.artifacts_patience_seconds
                 ),
                 clock=SystemClock(),
+                calls=settings.calls,
             ),
         ):
             life.ready.set()
@@ -74,6 +76,7 @@ async def serve(
     store: EventStore,
     artifacts: ArtifactStore,
     clock: Clock,
+    calls: int = CALLS,
 ) -> AsyncIterator[int]:
     """Assemble the registry, follow the ledger, answer on `listen`; yield the bound port."""
     seen = Seen()
@@ -96,7 +99,7 @@ async def serve(
             services,
             life=life,
             translate=failures.to_status,
-            interceptors=[AccessInterceptor(key, clock)],
+            interceptors=[AccessInterceptor(key, clock, Admission(calls))],
         ) as port:
             yield port
         # The last calls have been answered, and with them the last who wait for a read model.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from foldline.access.admission import CALLS
 from foldline.artifacts.store import PATIENCE_SECONDS
 from foldline.chassis.settings import Secret
 
@@ -16,3 +17,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: str = "127.0.0.1:0"
     admin: str = "127.0.0.1:0"
     log_format: str = "auto"
+    calls: int = CALLS  # RPCs under way at once, and as many streams; docs/overload.md

@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
+from foldline.access.admission import Admission
 from foldline.access.interceptor import AccessInterceptor
 from foldline.api.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
 from foldline.artifacts.store import open_store
@@ -51,7 +52,13 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
         clock = SystemClock()
         artifacts = open_store(settings.artifacts, patience_seconds=settings.artifacts_patience_seconds)
         base = Base(pool, store, bus, artifacts, clock, tasks, life.stop)
-        engine = assemble(base, silence_seconds=settings.silence_seconds, limits=limits, flavors=flavors)
+        engine = assemble(
+            base,
+            silence_seconds=settings.silence_seconds,
+            limits=limits,
+            flavors=flavors,
+            backlog=settings.backlog,
+        )
         owner, listener = engine.owner, engine.listener
         open_runs = OpenRuns(pool, store)
         leases = _leases(base, engine, open_runs, settings.lease_seconds)
@@ -66,7 +73,7 @@ async def open_and_serve(settings: Settings, life: Lifecycle) -> None:
                 [runs, *parts.services],
                 life=life,
                 translate=failures.to_status,
-                interceptors=[AccessInterceptor(settings.token_key.value, clock)],
+                interceptors=[AccessInterceptor(settings.token_key.value, clock, Admission(settings.calls))],
             )
         )
         await opened.enter_async_context(admin.serve(settings.admin, life))

@@ -15,6 +15,7 @@ from foldline.chassis.clock import Clock
 from foldline.eventstore.port import EventStore
 from foldline.execution.lists import Lists
 from foldline.pg.connect import Pool
+from foldline_scheduler.backlog import RUNS, Backlog
 from foldline_scheduler.executors import Executors
 from foldline_scheduler.forks import Forks
 from foldline_scheduler.handlers import Handlers
@@ -62,13 +63,14 @@ def assemble(
     silence_seconds: float,
     limits: Limits = Limits(),  # noqa: B008  # frozen
     flavors: Flavors | None = None,
+    backlog: int = RUNS,
 ) -> Engine:
     orders = Orders(base.bus)
     executors = Executors(flavors)
     lineages = Lineages(base.store)
     owner = Owner(
         base.store,
-        Queue(executors, limits, flavors),
+        Queue(executors, limits, flavors, Backlog(backlog)),
         orders,
         Lists(base.artifacts),
         base.clock,

@@ -54,14 +54,23 @@ class Handlers:
         return run_id
 
     async def start(self, request: pb.StartRunRequest, run_id: str, causes: tuple[str, ...] = ()) -> None:
-        """Start this very run, to which these triggers led; one that is there already stays as it is."""
+        """Start this very run, to which these triggers led; one that is there already stays as it is.
+
+        Raises EXHAUSTED where no more are to be started now.
+        """
+        self.require_room(request.workspace)
         created = await starts.created(request, run_id, self._releases, self.state)
         await self._create(replace(created, causes=causes))
+
+    def require_room(self, workspace: str) -> None:
+        """Raises EXHAUSTED where no more runs of the workspace are to be started now."""
+        self._owner.queue.backlog.require(workspace, self._owner.writing)
 
     async def fork_run(self, request: pb.ForkRunRequest) -> str:
         """Make a run from an earlier one, which stays as it is."""
         starts.check_request_id(request.request_id)
         starts.check_priority(request.priority)
+        self.require_room(request.workspace)
         origin = await self.state(request.workspace, request.run_id)
         run_id = mint_run_id(request.workspace, request.request_id)
         if not (request.request_id and await self._owner.look(run_id) is not None):

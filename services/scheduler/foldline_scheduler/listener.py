@@ -66,6 +66,7 @@ class Listener:
         self._silence = silence_seconds
         self._monotonic = monotonic
         self._born = self._checked = monotonic()
+        self._recording: set[tuple[AttemptKey, str, str, int]] = set()
         self._foreign: deque[tuple[float, Message, str]] = deque(maxlen=FOREIGN_REPORTS)
 
     # -- reports -----------------------------------------------------------------------------------
@@ -93,7 +94,14 @@ class Listener:
             return None  # its owner hears it too
         run = await self._owner.load(report.key.run_id)
         if run is None:
-            raise Poison(f"there is no run {report.key.run_id}")
+            # The ledger was restored to a time before it, and no repetition of the report changes that.
+            await self._bus.park(message, f"there is no run {report.key.run_id}")
+            await self._orders.acknowledge([report])
+            return None
+        told = (report.key, report.session, report.kind, report.number)
+        if told in self._recording:
+            return None  # repeated, because the ledger is slow: once in memory is enough
+        self._recording.add(told)
         if report.kind in ("succeeded", "failed") and report.goes_on is UNSET:
             # Whatever becomes of the report: its process has ended, so the slot may be given away with it.
             self._owner.queue.ended(report.session, report.key)
@@ -103,6 +111,7 @@ class Listener:
             self._owner.executors.note_end(report.session, SLOT_SECONDS)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._owner.post(run, Posted(ReceiveReport(report, random.random()), run.own_meta(), done))  # noqa: S311 - jitter
+        done.add_done_callback(lambda _: self._recording.discard(told))
         return _Reported(run, report, done, message)
 
     @property

@@ -47,6 +47,12 @@ class Orders:
             for batch in wire.packed(works):
                 await self._dispatch(session, batch, works)
 
+    def note(self, run: OwnedRun, steps: Iterable[str], now: float) -> None:
+        """The newest attempts of these steps are with their executors."""
+        assert run.state is not None
+        for step in steps:
+            run.sent_at[key_of(run, run.state.step(step))] = now
+
     async def _dispatch(self, session: str, batch: list[bytes], works: dict[bytes, Work]) -> None:
         try:
             await self._bus.publish(subjects.work(session), wire.join(batch))

@@ -65,6 +65,8 @@ class Owner:
     ) -> None:
         self.executors = executors
         self.queue = queue
+        self.writing = 0
+        """Runs that are being written."""
         self.recalls = recalls(self.look)
         self._runs: dict[str, OwnedRun] = {}
         self._partitions: frozenset[int] = frozenset()
@@ -134,11 +136,14 @@ class Owner:
         """Carry out a command of an owned run and wait for its commit. Raises its refusal."""
         run = await self.load(run_id) or self.keep(run_id)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.post(run, Posted(command, meta, done))
+        posted = Posted(command, meta, done)
+        self.post(run, posted)
         try:
             async with asyncio.timeout(COMMAND_SECONDS):
                 await done
         except TimeoutError as error:
+            # Nobody waits for it any more: a ledger that is slow must not gather such.
+            run.inbox = [one for one in run.inbox if one is not posted]
             message = f"the ledger did not take the command within {COMMAND_SECONDS:g} s; it may still do so"
             raise FoldlineError(Kind.UNAVAILABLE, "LEDGER_UNAVAILABLE", message) from error
         assert run.state is not None
@@ -175,6 +180,7 @@ class Owner:
         """Have the run decide soon, be it only to give out steps that became ready."""
         if not run.is_writing:
             run.is_writing = True
+            self.writing += 1
             self._tasks.create_task(self._drain(run))
 
     def feed(self) -> None:
@@ -254,6 +260,7 @@ class Owner:
                     break
         finally:
             run.is_writing = False
+            self.writing -= 1
         self._rest(run)
 
     async def _write(self, run: OwnedRun, posted: list[Posted]) -> None:
@@ -287,8 +294,10 @@ class Owner:
 
     async def _carry_out(self, run: OwnedRun, wanted: Sequence[Effect], begun: Collection[str] = ()) -> None:
         steps = [one.step for one in wanted if isinstance(one, Dispatch) and one.step not in begun]
+        now = self._monotonic()
+        self._orders.note(run, begun, now)  # these have no need of one
         if steps:
-            await self._orders.dispatch(run, steps, self._monotonic())
+            await self._orders.dispatch(run, steps, now)
         for effect in wanted:
             match effect:
                 case Dispatch():

@@ -32,6 +32,7 @@ from foldline.domain.run import RunState
 from foldline.domain.spec import Resources, Step
 from foldline.domain.work import AttemptKey
 from foldline_scheduler import policy, reasons
+from foldline_scheduler.backlog import Backlog
 from foldline_scheduler.executors import Executors, Taken
 from foldline_scheduler.limits import Limits, counted
 from foldline_scheduler.offers import Offer, Ready, active_of, nothing_of
@@ -64,8 +65,13 @@ class Queue:
     """Not safe for several threads; every method is quick and does not wait."""
 
     def __init__(
-        self, executors: Executors, limits: Limits = _NO_LIMITS, flavors: Flavors | None = None
+        self,
+        executors: Executors,
+        limits: Limits = _NO_LIMITS,
+        flavors: Flavors | None = None,
+        backlog: Backlog | None = None,
     ) -> None:
+        self.backlog = backlog or Backlog()
         self._executors = executors
         self._limits = limits.by_name
         self._weights = limits.weights
@@ -96,6 +102,7 @@ class Queue:
         self._drop_stale(run, offer)
         self._add(run, offer)
         run.basis = offer.state
+        self.backlog.note(offer.workspace, offer.run_id, waits=bool(run.waiting))
         if run.waiting:
             self._hand_out()
         grants = tuple(run.kept.values())
@@ -159,6 +166,7 @@ class Queue:
             return
         for wanted in run.waiting.values():
             self._remove(wanted)
+            self.backlog.note(wanted.demand.workspace, run_id, waits=False)
         kept = {grant.key for grant in run.kept.values()}
         for key, session in run.active.items():
             self._executors.release(session, key, is_over=key in kept)
@@ -299,6 +307,8 @@ class Queue:
         key = wanted.key
         run = self._runs[key.run_id]
         del run.waiting[key.step]
+        if not run.waiting:
+            self.backlog.note(wanted.demand.workspace, key.run_id, waits=False)
         run.kept[key.step] = Grant(session, key)
         run.active[key] = session
         self._executors.reserve(session, key, Taken(wanted.demand.size, wanted.names))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from foldline.access.admission import CALLS
 from foldline.artifacts.store import PATIENCE_SECONDS
 from foldline.chassis.settings import Secret
+from foldline_scheduler.backlog import RUNS
 from foldline_scheduler.limits import FlavorsText, LimitsText
 
 
@@ -19,7 +21,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: str = "127.0.0.1:0"
     admin: str = "127.0.0.1:0"
     log_format: str = "auto"
+    calls: int = CALLS  # RPCs under way at once, and as many streams; docs/overload.md
     lease_seconds: float = 2.0  # its partitions are free this long after a scheduler was last heard of
     limits: LimitsText = LimitsText("")  # JSON: attempts at once and weights; docs/queues.md
     flavors: FlavorsText = FlavorsText("")  # JSON: named sizes of steps; docs/queues.md
+    backlog: int = RUNS  # runs that may wait for an executor; docs/overload.md
     silence_seconds: float = 5.0  # an executor session unheard of for this long is lost

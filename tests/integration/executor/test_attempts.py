@@ -263,6 +263,41 @@ async def test_work_that_comes_twice_is_started_once(here: Site) -> None:
     assert scheduler.kinds(work) in (["succeeded"], ["started", "succeeded"])
 
 
+async def test_an_attempt_that_the_ledger_has_forgotten_is_not_carried_out_again(here: Site) -> None:
+    """The ledger was restored to a time before its end, and the same attempt is given out anew."""
+    async with executor(here) as scheduler:
+        work = here.work("nothing")
+        await scheduler.order(work)
+        await scheduler.ended(work)
+        await until(lambda: work.key not in scheduler.beats[-1].held)
+
+        for _ in range(3):
+            await scheduler.order(work)
+        await until(lambda: scheduler.kinds(work)[-1] == "failed")
+
+    failure = scheduler.reports[-1].failure
+    assert failure is not UNSET
+    assert (failure.kind, failure.reason) == ("lost", "ATTEMPT_FORGOTTEN")
+    assert scheduler.kinds(work).count("succeeded") == 1
+
+
+async def test_an_unsafe_attempt_of_which_there_is_a_trace_is_not_carried_out_again(here: Site) -> None:
+    """The executor that did it is gone, and so is the ledger's memory of it."""
+    work = here.work("nothing", effects="unsafe")
+    async with executor(here) as scheduler:
+        await scheduler.order(work)
+        assert (await scheduler.ended(work)).kind == "succeeded"
+
+    async with executor(here) as scheduler:
+        await scheduler.order(work)
+        failure = await scheduler.failure(work)
+        again = here.work("nothing", effects="unsafe")
+        await scheduler.order(again)
+        assert (await scheduler.ended(again)).kind == "succeeded"
+
+    assert (failure.kind, failure.reason) == ("lost", "ATTEMPT_FORGOTTEN")
+
+
 async def test_no_more_attempts_run_than_there_are_slots(here: Site, tmp_path: Path) -> None:
     async with executor(here, slots=1) as scheduler:
         first = here.work("wait", inputs=inputs(path=str(tmp_path / "running")), timeouts=limits(grace=0.1))

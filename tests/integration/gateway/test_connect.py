@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import msgspec
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # ships no stubs
 from tests.integration.gateway.backend import METHODS, RUNS, Backend, serve
 from tests.integration.gateway.callers import bearer, everywhere, settings, token
@@ -299,3 +300,51 @@ async def test_a_stop_of_the_gateway_ends_streams_with_a_reason(backend: Backend
         await reply.aclose()
 
     assert json.loads(envelopes(rest)[-1][1])["error"]["code"] == "unavailable"
+
+
+async def test_a_large_request_of_a_stranger_is_refused_before_it_comes(ports: app.Ports) -> None:
+    head = (
+        f"POST /{RUNS.strip('/')}/GetRun HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Authorization: Bearer wrong\r\nContent-Length: 20000000\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", ports.http)
+    try:
+        writer.write(head.encode())
+        async with asyncio.timeout(10):
+            status = await reader.readline()
+    finally:
+        writer.close()
+
+    assert b" 401 " in status
+
+
+async def test_who_has_too_many_calls_under_way_is_told_when_to_come_again(backend: Backend) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def waits(request: Any, context: Any) -> recorder.GetRunResponse:
+        begun.set()
+        await go_on.wait()
+        return await a_run(request, context)
+
+    backend.answer(RUNS + "GetRun", waits)
+    life = Lifecycle()
+    async with serve(backend) as address:
+        tight = msgspec.structs.replace(settings(address), calls=2)
+        async with (
+            app.serve(tight, life) as ports,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports.http}", trust_env=False) as browser,
+        ):
+            fields = LAB | {"run_id": "r"}
+            first = asyncio.ensure_future(
+                browser.post(RUNS + "GetRun", json=fields, headers=bearer(lab="viewer"))
+            )
+            await begun.wait()
+            refused = await browser.post(RUNS + "GetRun", json=fields, headers=bearer(lab="viewer"))
+            other = asyncio.ensure_future(
+                browser.post(RUNS + "GetRun", json=fields | {"workspace": "b"}, headers=bearer(b="viewer"))
+            )
+            go_on.set()
+
+            assert (await first).status_code == (await other).status_code == 200
+            assert (refused.status_code, refused.json()["code"]) == (429, "resource_exhausted")
+            assert "RetryInfo" in refused.text

@@ -22,9 +22,10 @@ from foldline.bus import subjects
 from foldline.chassis.clock import SystemClock
 from foldline.domain.commands import CreateRun, PauseRun, RequestStop, ResumeRun
 from foldline.domain.spec import Retry
-from foldline.domain.work import AttemptKey
+from foldline.domain.work import AttemptKey, Report
+from foldline.wire import work as wire
 from foldline_scheduler.overlooked import Overlooked
-from foldline_scheduler.partitions import PARTITIONS
+from foldline_scheduler.partitions import PARTITIONS, partition_of
 
 #: A step that is tried again after 100 ms.
 AGAIN = function("a", retry=Retry(max_attempts=2, delay_seconds=0.1, jitter=0))
@@ -170,6 +171,27 @@ async def test_a_report_of_a_run_that_never_was_is_parked_and_the_rest_goes_on(p
 
     parked = await platform.bus.parked(10)
     assert [message.body for message in parked] == [b"{not json"]
+
+
+async def test_what_a_restored_ledger_does_not_know_is_parked_once_and_told_no_more(
+    platform: Platform,
+) -> None:
+    run = created(graph(function("a")))
+    async with owner(platform) as one:
+        executor = await ScriptedExecutor(platform.bus, "ex").start()
+        await one.command(run.run_id, CreateRun(run), META)
+        await beating(executor, ended(platform, run))
+        unknown_run = AttemptKey(run_id="0192f0c4-0000-7000-8000-000000000000", step="a", attempt=1)
+        unknown_attempt = AttemptKey(run_id=run.run_id, step="a", attempt=9)
+        for key in (unknown_run, unknown_attempt):
+            report = Report(key=key, session="ex", kind="succeeded", outputs={"output": DONE})
+            await platform.bus.publish(subjects.report(partition_of(key.run_id)), wire.encode(report))
+        # An executor repeats a report until it is acknowledged.
+        wanted = {(unknown_run, "succeeded"), (unknown_attempt, "succeeded")}
+        await until(lambda: wanted <= set(executor.acks))
+
+    reasons = {message.reason for message in await platform.bus.parked(10)}
+    assert reasons == {f"there is no run {unknown_run.run_id}", f"{unknown_attempt} was never scheduled"}
 
 
 async def test_a_new_owner_stops_nothing_that_it_has_not_taken_over_yet(platform: Platform) -> None:

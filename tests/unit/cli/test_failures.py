@@ -17,7 +17,7 @@ from foldline.domain.errors import FoldlineError, Kind
         (Kind.ALREADY_EXISTS, 4),
         (Kind.CONFLICT, 4),
         (Kind.PRECONDITION, 4),
-        (Kind.EXHAUSTED, 4),
+        (Kind.EXHAUSTED, 5),
         (Kind.UNAUTHENTICATED, 4),
         (Kind.FORBIDDEN, 4),
         (Kind.UNAVAILABLE, 5),

@@ -110,6 +110,11 @@ class Queueing(RuleBasedStateMachine):
             self.end(key)
         self.queue.withdraw(run_id)
 
+    @invariant()
+    def the_backlog_is_who_waits(self) -> None:
+        waiting = {run_id for run_id, run in self.queue._runs.items() if run.waiting}
+        assert self.queue.backlog._runs == waiting
+
     @rule()
     def settle(self) -> None:
         """Everybody asks until nobody is called any more: all who wait then have one true reason."""

@@ -40,13 +40,23 @@ def test_every_kind_has_a_code_of_its_own() -> None:
     assert len(set(failures.CODES.values())) == len(Kind)
 
 
-def test_unavailable_says_when_to_try_again() -> None:
-    status = failures.to_status(FoldlineError(Kind.UNAVAILABLE, "LEDGER_DOWN", "no ledger"))
+@pytest.mark.parametrize("kind", [Kind.UNAVAILABLE, Kind.EXHAUSTED])
+def test_what_passes_says_when_to_try_again(kind: Kind) -> None:
+    status = failures.to_status(FoldlineError(kind, "LEDGER_DOWN", "no ledger"))
     assert status is not None
     retry = error_details_pb2.RetryInfo()
 
     assert any(detail.Unpack(retry) for detail in status.details)
     assert retry.retry_delay.seconds == failures.RETRY_SECONDS
+
+
+def test_the_hint_when_to_try_again_survives_the_way_over_the_wire() -> None:
+    error = FoldlineError(Kind.EXHAUSTED, "TOO_MANY_RUNS", "too many").again_in(2.5)
+
+    status = failures.to_status(error)
+    assert status is not None
+
+    assert failures.from_rpc_error(_as_rpc_error(status)).retry_seconds == 2.5
 
 
 def test_other_kinds_do_not_invite_a_retry() -> None:
@@ -114,3 +124,12 @@ def test_fields_named_like_our_own_arguments_do_not_break_the_client() -> None:
     status.details.add().Pack(info)
 
     assert failures.from_rpc_error(_as_rpc_error(status)).fields == {"a": "b"}
+
+
+def test_a_message_above_grpcs_limit_is_not_sent_again() -> None:
+    refused = _rpc_error(grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max (40 vs. 32)")
+
+    received = failures.from_rpc_error(refused)
+
+    assert (received.kind, received.reason) == (Kind.OUT_OF_RANGE, "MESSAGE_TOO_LARGE")
+    assert failures.retry_seconds(received) is None

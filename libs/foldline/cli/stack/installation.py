@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 import psutil
 
-from foldline.cli.stack import credentials, lock, programs, readiness
+from foldline.cli.stack import backups, credentials, lock, programs, readiness
 from foldline.cli.stack.allotment import PortTaken, address, allot
 from foldline.cli.stack.home import Home
 from foldline.cli.stack.keeper import LONGEST_PAUSE_SECONDS, Condition, Program
@@ -44,6 +44,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = 0
     limits: str = ""  # JSON of the settings FOLDLINE_LIMITS and FOLDLINE_FLAVORS
     flavors: str = ""
+    archive: str = ""  # folder of back-ups; the embedded Postgres copies its log there
     replicas: str = ""  # e.g. "scheduler=2,executor=2"
     longest_pause: float = LONGEST_PAUSE_SECONDS  # before a program that ended starts again
     wires: dict[str, dict[str, int]] = {}  # by program: ports that stand for those of postgres and nats
@@ -120,7 +121,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> Sta
     try:
         await working
     except (
-        *(NatsError, PostgresError, NotReady, PortTaken, programs.IllegalReplicas),
+        *(NatsError, PostgresError, backups.BackupError, NotReady, PortTaken, programs.IllegalReplicas),
         *(migrate.MigrationError, asyncpg.PostgresError, OSError),
     ) as error:
         failure = StartFailed(str(error))
@@ -174,7 +175,8 @@ def _allot(options: Options, home: Home) -> dict[str, int]:
 async def _start_servers(start: _Start, ports: dict[str, int]) -> programs.Backing:
     """Start the servers that nobody gave us, and wait until they answer."""
     options, home = start.options, start.home
-    postgres = EmbeddedPostgres(home.postgres, port=ports["postgres"])
+    archive = backups.prepare(Path(options.archive)) if options.archive else None
+    postgres = EmbeddedPostgres(home.postgres, port=ports["postgres"], archive=archive)
     nats = EmbeddedNats(home.nats, port=ports["nats"])
     stage = []
     if not options.nats:

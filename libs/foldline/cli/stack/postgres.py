@@ -23,6 +23,7 @@ from pathlib import Path
 
 import asyncpg
 
+from foldline.cli.stack.home import write_private
 from foldline.cli.stack.ports import LOOPBACK
 
 USER = "foldline"
@@ -43,14 +44,26 @@ class EmbeddedPostgres:
     #: "Fast shutdown": connections are dropped, data is written, the server ends.
     stop_signal = signal.SIGINT
 
-    def __init__(self, folder: Path, *, port: int, database: str = "foldline", durable: bool = True) -> None:
-        """`folder` holds data and password. Without `durable` a power cut may lose everything (tests)."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int,
+        database: str = "foldline",
+        durable: bool = True,
+        archive: Path | None = None,
+    ) -> None:
+        """`folder` holds data and password. Without `durable` a power cut may lose everything (tests).
+
+        Into the folder `archive` the server copies its log (WAL), each piece as it is full, or a minute old.
+        """
         self._folder = folder.absolute()
         self._data = self._folder / "data"
         self._password_file = self._folder / "password"
         self._port = port
         self._database = database
         self._durable = durable
+        self._archive = archive
 
     def prepare(self) -> None:
         """Create password, data folder and database where they are missing. Blocks for about a second."""
@@ -64,16 +77,20 @@ class EmbeddedPostgres:
         fresh.mkdir(mode=0o700)
         handed = self._folder / "password.new"
         try:
-            _write_private(handed, self._password_file.read_text())
-            _give_away(fresh)
-            _give_away(handed)
+            write_private(handed, self._password_file.read_text())
+            give_away(fresh)
+            give_away(handed)
             self._initialise(fresh, handed)
         finally:
             handed.unlink(missing_ok=True)
         fresh.rename(self._data)
 
-    def command(self) -> list[str]:
-        """The server in the foreground, logging to standard error; end it with `stop_signal`."""
+    def command(self, data: Path | None = None) -> list[str]:
+        """The server in the foreground, logging to standard error; end it with `stop_signal`.
+
+        On its own data, unless other ones are given.
+        """
+        data = data or self._data
         settings = [
             f"listen_addresses={LOOPBACK}",
             f"port={self._port}",
@@ -83,9 +100,10 @@ class EmbeddedPostgres:
             "log_destination=stderr",
             *_RECOVERY,
             *(() if self._durable else _NOT_DURABLE),
+            *(() if self._archive is None else archiving(self._archive)),
         ]
         options = [part for setting in settings for part in ("-c", setting)]
-        return [*unprivileged(), str(_binary("postgres", self._data)), "-D", str(self._data), *options]
+        return [*unprivileged(), str(_binary("postgres", data)), "-D", str(data), *options]
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -99,6 +117,18 @@ class EmbeddedPostgres:
             raise PostgresError(f"the password of {self._data} is gone: {self._password_file}") from missing
         return f"postgresql://{USER}:{password}@{LOOPBACK}:{self._port}/{database or self._database}"
 
+    @property
+    def data(self) -> Path:
+        return self._data
+
+    @property
+    def password_file(self) -> Path:
+        return self._password_file
+
+    def tool(self, name: str) -> list[str]:
+        """A program of the server's release, as the user that owns the data."""
+        return [*unprivileged(), str(_binary(name, self._data))]
+
     async def is_ready(self) -> bool:
         """Does the server answer a query now?"""
         try:
@@ -110,7 +140,7 @@ class EmbeddedPostgres:
 
     def _write_password(self) -> None:
         if not self._password_file.exists():
-            _write_private(self._password_file, secrets.token_urlsafe(32))
+            write_private(self._password_file, secrets.token_urlsafe(32))
 
     def _initialise(self, data: Path, password: Path) -> None:
         _run(
@@ -126,6 +156,16 @@ class EmbeddedPostgres:
             environment=self.environment,
             text=f'create database "{self._database}"\n',
         )
+
+
+def archiving(folder: Path) -> Sequence[str]:
+    """The settings with which a server copies its log there. A piece appears under its name when it is whole
+    and on the disk, and none is ever replaced by another one; the same may come again after a crash.
+    """
+    target, part = f"{folder}/%f", f"{folder}/%f.part"
+    fresh = f'cp "%p" "{part}" && sync "{part}" && mv "{part}" "{target}"'
+    copy = f'if test -e "{target}"; then cmp -s "%p" "{target}"; else {fresh}; fi'
+    return ("archive_mode=on", "archive_timeout=60", f"archive_command={copy}")
 
 
 def unprivileged() -> Sequence[str]:
@@ -182,12 +222,7 @@ def _run(program: Path, *arguments: str, environment: Mapping[str, str], text: s
         )
 
 
-def _write_private(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-
-
-def _give_away(path: Path) -> None:
+def give_away(path: Path) -> None:
+    """Make it belong to the user that the server runs as."""
     if os.geteuid() == 0:
         os.chown(path, _NOBODY, _NOBODY)

@@ -34,6 +34,9 @@ WITHHELD = {
 _OF_EXECUTOR = ("PYTHONS", "KEEP_ENVIRONMENTS", "KEEP_BUNDLES", "KEEP_ARTIFACTS")
 """Settings that are taken from our own environment."""
 
+_OF_ALL = ("CALLS",)
+_OF_SCHEDULER = ("BACKLOG",)
+
 STORE_KEYS = ("AWS_", "GOOGLE_", "AZURE_")
 """How the variables begin that object stores are configured by."""
 
@@ -154,7 +157,7 @@ def _settings(
         "LOG_FORMAT": "json",
     }
     allowed = {key: value for key, value in shared.items() if key not in WITHHELD.get(service, set())}
-    return allowed | _own_settings(service, name, home, ports, backing)
+    return allowed | _passed_on(_OF_ALL) | _own_settings(service, name, home, ports, backing)
 
 
 def _own_settings(
@@ -166,6 +169,7 @@ def _own_settings(
                 "REGISTRY": address(ports["registry"]),
                 "LIMITS": backing.limits,
                 "FLAVORS": backing.flavors,
+                **_passed_on(_OF_SCHEDULER),
             }
         case "executor":
             return {

@@ -106,6 +106,10 @@ class Driver(ABC, Generic[S]):
         await stream.load()
         return stream
 
+    def require_room(self, workspace: str) -> None:
+        """Raises EXHAUSTED where no more runs of the workspace are to be started now."""
+        self._starts.require_room(workspace)
+
     def note(self, name: str) -> None:
         """Somebody wrote to the stream: have a look where it is ours."""
         if (held := self.held.get(name)) is not None:

@@ -34,6 +34,10 @@ class Starts:
         self._key = key
         self._clock = clock
 
+    def require_room(self, workspace: str) -> None:
+        """Raises EXHAUSTED where no more runs of the workspace are to be started now."""
+        self._handlers.require_room(workspace)
+
     async def exists(self, run_id: str) -> bool:
         return bool(await self._store.read_stream(run_stream(run_id), limit=1))
 

@@ -108,6 +108,7 @@ class TriggerServicer(TriggerServiceServicer):
     async def _take(
         self, stream: Stream[TriggerState], state: TriggerState, event: bytes
     ) -> tuple[str, Verdict]:
+        self._triggers.require_room(state.workspace)  # its sender is told, and comes again
         verdict, causes = await self._triggers.judge(stream.name, state, event)
         run_id = await self._triggers.take(stream, verdict, causes, desk.meta(state.workspace))
         self._triggers.note(stream.name)
