@@ -10,6 +10,10 @@ from typing import TypeVar, cast, overload
 T = TypeVar("T")
 
 _PAUSE_SECONDS = 0.01
+_DEAR_SECONDS = 0.1
+"""A look that takes longer is dear, as it starts programs: after it nobody looks for as long again, so that
+looking takes no more than half of a core from what is waited for.
+"""
 
 
 @overload
@@ -30,6 +34,7 @@ async def until(
     """
     deadline = time.monotonic() + timeout
     while True:
+        begun = time.monotonic()
         try:
             found = assertion()
             value = cast("T", await found if isinstance(found, Awaitable) else found)
@@ -40,13 +45,14 @@ async def until(
             failure = error
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} seconds: {failure}") from failure
-        await asyncio.sleep(_PAUSE_SECONDS)
+        await asyncio.sleep(_pause(begun))
 
 
 def until_sync(assertion: Callable[[], T], timeout: float = 10.0) -> T:
     """The same for tests that run no event loop."""
     deadline = time.monotonic() + timeout
     while True:
+        begun = time.monotonic()
         try:
             value = assertion()
             if value is not False:
@@ -56,4 +62,10 @@ def until_sync(assertion: Callable[[], T], timeout: float = 10.0) -> T:
             failure = error
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} seconds: {failure}") from failure
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(_pause(begun))
+
+
+def _pause(begun: float) -> float:
+    """How long not to look after a look that began then."""
+    took = time.monotonic() - begun
+    return min(took, 1.0) if took > _DEAR_SECONDS else _PAUSE_SECONDS
