@@ -25,6 +25,10 @@ CONSOLE_BUILT := services/gateway/foldline_gateway/static/index.html
 CONSOLE_SOURCES := $(shell find $(CONSOLE) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 PROTOS := $(shell find protos -name '*.proto')
 PYTEST := $(BIN)/python -m pytest
+# Most tests wait for programs, so that two workers take little more than half as long as one. Each has its own
+# servers. A file's tests stay together, since they share what is dear to make; WORKERS=0 runs all one by one.
+WORKERS ?= 2
+PARALLEL := --numprocesses $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status test test-unit test-integration test-acceptance test-architecture test-ray \
@@ -99,13 +103,13 @@ status: $(VENV)/.ready ## show how the processes fare
 test: setup check test-integration test-acceptance ## everything; needs nothing beforehand
 
 test-unit: setup ## pure code, in seconds
-	$(PYTEST) tests/unit
+	$(PYTEST) tests/unit $(PARALLEL)
 
 test-architecture: setup ## contracts, sizes, drift, migrations
 	$(PYTEST) tests/architecture
 
 test-integration: setup ## one part at a time on a real Postgres and NATS
-	$(PYTEST) tests/conformance tests/integration
+	$(PYTEST) tests/conformance tests/integration $(PARALLEL)
 
 test-ray: setup $(CACHE)/ray/.ready ## the backend ray, on a real cluster of this machine
 	$(CACHE)/ray/bin/python -m pytest tests/conformance/backends/test_ray.py tests/conformance/backends/test_ray_jobs.py
@@ -118,7 +122,7 @@ $(CACHE)/ray/.ready: requirements.lock Makefile | $(VENV)/.ready
 	@touch $@
 
 test-acceptance: setup ## the whole platform through its command line, kill -9 included
-	$(PYTEST) tests/acceptance
+	$(PYTEST) tests/acceptance $(PARALLEL)
 
 bench: setup ## measure the platform's own cost of a step
 	$(BIN)/python -m tests.bench
