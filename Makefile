@@ -153,7 +153,8 @@ contracts: $(VENV)/.ready ## who may import whom
 check-protos: $(VENV)/.ready ## fail when the generated code or a contract drifted
 	$(PYTEST) tests/architecture/test_protos.py
 
-check: setup lint types contracts test-unit test-architecture ## all that takes a minute; before every push
+check: setup lint types contracts ## all that takes a minute; before every push
+	$(PYTEST) tests/unit tests/architecture $(PARALLEL)
 
 ci: test ## test, and a plain `pip install .` in a clean environment
 	rm -rf $(CACHE)/plain && $(PYTHON) -m venv $(CACHE)/plain
