@@ -10,10 +10,7 @@ from typing import TypeVar, cast, overload
 T = TypeVar("T")
 
 _PAUSE_SECONDS = 0.01
-_DEAR_SECONDS = 0.1
-"""A look that takes longer is dear, as it starts programs: after it nobody looks for as long again, so that
-looking takes no more than half of a core from what is waited for.
-"""
+_LONG_PAUSE_SECONDS = 0.1
 
 
 @overload
@@ -66,6 +63,8 @@ def until_sync(assertion: Callable[[], T], timeout: float = 10.0) -> T:
 
 
 def _pause(begun: float) -> float:
-    """How long not to look after a look that began then."""
+    """How long not to look, after a look that began then: looking is not to take the machine from what is
+    waited for. A look that asks servers leaves them most of the time, one that starts programs half of it.
+    """
     took = time.monotonic() - begun
-    return min(took, 1.0) if took > _DEAR_SECONDS else _PAUSE_SECONDS
+    return min(max(_PAUSE_SECONDS, 4 * took), max(_LONG_PAUSE_SECONDS, min(took, 1.0)))

@@ -23,7 +23,9 @@ def workflow(own_platform: Installation) -> str:
 
 
 def completed(installation: Installation, run_id: str) -> int:
-    return sum(step["status"] == "completed" for step in installation.look(run_id)["steps"])
+    result = installation.call("show", run_id, "--json")
+    assert result.code == 0, result.err
+    return sum(step["status"] == "completed" for step in result.json["steps"])
 
 
 def count(events: list[dict[str, Any]], type_: str) -> Counter[tuple[str, int]]:
@@ -87,4 +89,6 @@ def test_a_scheduler_that_was_paused_takes_nobody_for_silent(own_platform: Insta
 
 
 def statuses(installation: Installation, run_id: str) -> dict[str, str]:
-    return {step["name"]: step["status"] for step in installation.look(run_id)["steps"]}
+    return {
+        step["name"]: step["status"] for step in installation.call("show", run_id, "--json").json["steps"]
+    }

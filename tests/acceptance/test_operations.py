@@ -41,7 +41,7 @@ def until_step(here: Installation, run_id: str, step: str, *wanted: str) -> dict
     """Wait until the step has one of these statuses; the record."""
 
     def check() -> dict[str, Any]:
-        record = here.look(run_id)
+        record: dict[str, Any] = here.ask("show", run_id)
         assert statuses(record)[step] in wanted, statuses(record)
         return record
 

@@ -73,7 +73,8 @@ def test_a_run_that_is_told_to_stop_stops(platform: Installation) -> None:
     run_id = platform.start("naps")
 
     def is_running() -> bool:
-        return bool(step_of(platform.look(run_id), "nap")["status"] == "running")
+        record = platform.ask("show", run_id)
+        return bool(step_of(record, "nap")["status"] == "running")
 
     until_sync(is_running, timeout=60)
     platform.ask("stop", run_id, "--reason", "enough")
