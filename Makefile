@@ -10,6 +10,8 @@ HOME_OF_DEMO := .foldline/demo
 export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Containers like to set it. Each of the hundreds of programs of the tests would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The generator decides which grpcio and protobuf users must have at least: kept one protobuf major
 # below the newest. It lives in an environment of its own.
