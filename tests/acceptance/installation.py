@@ -148,14 +148,20 @@ class Installation:
         found: dict[str, Any] = next(one for one in self.status()["processes"] if one["name"] == name)
         return found
 
-    def kill(self, name: str) -> None:
-        """As a crash does it, and without waiting for what comes after."""
-        os.kill(self.process(name)["pid"], signal.SIGKILL)
+    def kill(self, name: str) -> int:
+        """As a crash does it, and without waiting for what comes after; the process that it was."""
+        pid = self.running(name)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def running(self, name: str) -> int:
+        """The process of that name; one that is just being restarted is waited for."""
+        return until_sync(lambda: int(self.process(name)["pid"] or 0) or False, timeout=60)
 
     @contextmanager
     def paused(self, name: str) -> Iterator[None]:
         """Stopped where it stands, as a machine that is suspended."""
-        pid = self.process(name)["pid"]
+        pid = self.running(name)
         os.kill(pid, signal.SIGSTOP)
         try:
             yield
