@@ -10,6 +10,8 @@ HOME_OF_DEMO := .foldline/demo
 export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Containers like to set it. Each of the hundreds of programs of the tests would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The generator decides which grpcio and protobuf users must have at least: kept one protobuf major
 # below the newest. It lives in an environment of its own.
@@ -25,6 +27,10 @@ CONSOLE_BUILT := services/gateway/foldline_gateway/static/index.html
 CONSOLE_SOURCES := $(shell find $(CONSOLE) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 PROTOS := $(shell find protos -name '*.proto')
 PYTEST := $(BIN)/python -m pytest
+# Most tests wait for programs, so that two workers take little more than half as long as one. Each has its own
+# servers. A file's tests stay together, since they share what is dear to make; WORKERS=0 runs all one by one.
+WORKERS ?= 2
+PARALLEL := --numprocesses $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status test test-unit test-integration test-acceptance test-architecture test-ray \
@@ -99,13 +105,13 @@ status: $(VENV)/.ready ## show how the processes fare
 test: setup check test-integration test-acceptance ## everything; needs nothing beforehand
 
 test-unit: setup ## pure code, in seconds
-	$(PYTEST) tests/unit
+	$(PYTEST) tests/unit $(PARALLEL)
 
 test-architecture: setup ## contracts, sizes, drift, migrations
 	$(PYTEST) tests/architecture
 
 test-integration: setup ## one part at a time on a real Postgres and NATS
-	$(PYTEST) tests/conformance tests/integration
+	$(PYTEST) tests/conformance tests/integration $(PARALLEL)
 
 test-ray: setup $(CACHE)/ray/.ready ## the backend ray, on a real cluster of this machine
 	$(CACHE)/ray/bin/python -m pytest tests/conformance/backends/test_ray.py \
@@ -119,7 +125,7 @@ $(CACHE)/ray/.ready: requirements.lock Makefile | $(VENV)/.ready
 	@touch $@
 
 test-acceptance: setup ## the whole platform through its command line, kill -9 included
-	$(PYTEST) tests/acceptance
+	$(PYTEST) tests/acceptance $(PARALLEL)
 
 bench: ## measure what the platform costs (CASE=chain,fan ISOLATION=shared REPEATS=2 JSON=1 LONG=1)
 	@# Standard output is for results alone.
@@ -153,7 +159,8 @@ contracts: $(VENV)/.ready ## who may import whom
 check-protos: $(VENV)/.ready ## fail when the generated code or a contract drifted
 	$(PYTEST) tests/architecture/test_protos.py
 
-check: setup lint types contracts test-unit test-architecture ## all that takes a minute; before every push
+check: setup lint types contracts ## all that takes a minute; before every push
+	$(PYTEST) tests/unit tests/architecture $(PARALLEL)
 
 ci: test ## test, and a plain `pip install .` in a clean environment
 	rm -rf $(CACHE)/plain && $(PYTHON) -m venv $(CACHE)/plain

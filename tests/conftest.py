@@ -21,3 +21,4 @@ def pytest_configure() -> None:
     environment = os.environ  # noqa: TID251 - to clean it
     for name in [name for name in environment if name.startswith("FOLDLINE_")]:
         del environment[name]
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # programs would compile all that they import, each time

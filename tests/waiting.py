@@ -10,6 +10,7 @@ from typing import TypeVar, cast, overload
 T = TypeVar("T")
 
 _PAUSE_SECONDS = 0.01
+_LONG_PAUSE_SECONDS = 0.1
 
 
 @overload
@@ -30,6 +31,7 @@ async def until(
     """
     deadline = time.monotonic() + timeout
     while True:
+        begun = time.monotonic()
         try:
             found = assertion()
             value = cast("T", await found if isinstance(found, Awaitable) else found)
@@ -40,13 +42,14 @@ async def until(
             failure = error
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} seconds: {failure}") from failure
-        await asyncio.sleep(_PAUSE_SECONDS)
+        await asyncio.sleep(_pause(begun))
 
 
 def until_sync(assertion: Callable[[], T], timeout: float = 10.0) -> T:
     """The same for tests that run no event loop."""
     deadline = time.monotonic() + timeout
     while True:
+        begun = time.monotonic()
         try:
             value = assertion()
             if value is not False:
@@ -56,4 +59,12 @@ def until_sync(assertion: Callable[[], T], timeout: float = 10.0) -> T:
             failure = error
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} seconds: {failure}") from failure
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(_pause(begun))
+
+
+def _pause(begun: float) -> float:
+    """How long not to look, after a look that began then: looking is not to take the machine from what is
+    waited for. A look that asks servers leaves them most of the time, one that starts programs half of it.
+    """
+    took = time.monotonic() - begun
+    return min(max(_PAUSE_SECONDS, 4 * took), max(_LONG_PAUSE_SECONDS, min(took, 1.0)))

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from tests.waiting import until_sync
 
+from foldline.cli import main
 from foldline.cli.stack.home import Home
 from foldline.cli.stack.leash import leash
 from foldline.cli.stack.postgres import EmbeddedPostgres
 
 WORKFLOWS = Path(__file__).parent / "workflows"
 EXAMPLES = Path(__file__).parents[2] / "examples"
+QUESTIONS = frozenset({"history", "runs", "show", "status"})
+"""Commands that only ask, again and again while something is waited for."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -48,6 +54,26 @@ def foldline(*words: str, timeout: float = 120.0, env: dict[str, str] | None = N
     return Result(done.returncode, done.stdout, done.stderr)
 
 
+def asked(*words: str, env: dict[str, str]) -> Result:
+    """Call a command that only asks, without a program of its own: starting one for each look takes a core
+    from what is looked at. In a thread, since the test's own may have a loop (browsers).
+    """
+    out, err = io.StringIO(), io.StringIO()
+
+    def call() -> int:
+        try:
+            return main.call(list(words))
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 1
+
+    with pytest.MonkeyPatch.context() as environment, ThreadPoolExecutor(1) as thread:
+        for name, value in env.items():
+            environment.setenv(name, value)
+        with redirect_stdout(out), redirect_stderr(err):
+            code = thread.submit(call).result()
+    return Result(code, out.getvalue(), err.getvalue())
+
+
 class Installation:
     """A running installation."""
 
@@ -67,7 +93,10 @@ class Installation:
             "FOLDLINE_WORKSPACE": workspace,
             "FOLDLINE_TOKEN": token,
         }
-        return foldline(*words, timeout=timeout, env={key: value for key, value in chosen.items() if value})
+        env = {key: value for key, value in chosen.items() if value}
+        if words[0] in QUESTIONS and "--json" in words:
+            return asked(*words, env=env)
+        return foldline(*words, timeout=timeout, env=env)
 
     def ask(self, *words: str, workspace: str = "", token: str = "", timeout: float = 120.0) -> Any:
         """Call a command that must succeed; its JSON answer."""
@@ -119,14 +148,20 @@ class Installation:
         found: dict[str, Any] = next(one for one in self.status()["processes"] if one["name"] == name)
         return found
 
-    def kill(self, name: str) -> None:
-        """As a crash does it, and without waiting for what comes after."""
-        os.kill(self.process(name)["pid"], signal.SIGKILL)
+    def kill(self, name: str) -> int:
+        """As a crash does it, and without waiting for what comes after; the process that it was."""
+        pid = self.running(name)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def running(self, name: str) -> int:
+        """The process of that name; one that is just being restarted is waited for."""
+        return until_sync(lambda: int(self.process(name)["pid"] or 0) or False, timeout=60)
 
     @contextmanager
     def paused(self, name: str) -> Iterator[None]:
         """Stopped where it stands, as a machine that is suspended."""
-        pid = self.process(name)["pid"]
+        pid = self.running(name)
         os.kill(pid, signal.SIGSTOP)
         try:
             yield

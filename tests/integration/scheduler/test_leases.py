@@ -135,6 +135,7 @@ async def test_a_report_that_comes_while_nobody_owns_the_run_is_heard_by_the_nex
 
         await driving.listener.hear_again()
         await until(ended(platform, run))
+        await until(lambda: bool(executor.acks))  # sent after the commit, and on its way for a while
 
     assert [kind for _, kind in executor.acks] == ["succeeded"]
 

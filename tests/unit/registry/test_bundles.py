@@ -95,7 +95,11 @@ def test_a_damaged_file_is_found() -> None:
         bundles.check(content.replace(b"hello", b"jello"))
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x05\x06", b"no zip at all", bundle(("a", b"x"))[:-10]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK\x05\x06", b"no zip at all", bundle(("a", b"x"))[:-10]],
+    ids=["empty", "a beginning", "something else", "cut off"],  # not the bytes: the time is among them
+)
 def test_what_is_no_zip_archive_is_refused(content: bytes) -> None:
     with pytest.raises(FoldlineError, match="not a readable zip archive"):
         bundles.check(content)
