@@ -81,6 +81,7 @@ class _Live:
         self.task: asyncio.Task[None] | None = None
         self.is_begun = False
         self.is_ended = False
+        self.starting: asyncio.TimerHandle | None = None
         self.pace: Pace | None = None
         """Once the attempt has told anything."""
         self.told = 0
@@ -139,11 +140,11 @@ class Attempts:
             try:
                 work = wire.decode(Work, body)
             except FoldlineError as error:
-                if await self._refuse(body, error):
+                if self._refuse(body, error):
                     unreadable = error
                 continue
             if work.key in self._known:
-                await self._say_again(work)
+                self._say_again(work)
                 continue
             live = self._begin(work, Chain(work))
             live.task = self._tasks.create_task(self._carry_out(live), name=f"attempt {work.key}")
@@ -162,7 +163,7 @@ class Attempts:
         """Does it run, or has nobody acknowledged its end?"""
         return key in self._live or self._reports.is_pending(key)
 
-    async def _say_again(self, work: Work) -> None:
+    def _say_again(self, work: Work) -> None:
         """An order for what is known. Where it has ended, and its end was acknowledged, this is a late copy;
         when more of them come the ledger has forgotten, for it was restored to a time before.
         """
@@ -171,9 +172,9 @@ class Attempts:
             return
         log.warning("attempt_forgotten", key=str(work.key))
         report = Report(key=work.key, session=self._session, kind="failed", failure=_FORGOTTEN)
-        await self._reports.send(report, work.partition)
+        self._reports.send(report, work.partition)
 
-    async def _refuse(self, body: msgspec.Raw, error: FoldlineError) -> bool:
+    def _refuse(self, body: msgspec.Raw, error: FoldlineError) -> bool:
         """Have the attempt of an order that cannot be read fail, where that can be told; was it new?
 
         Otherwise it would be sent again for ever. An executor of another version may be able to read it.
@@ -188,7 +189,7 @@ class Attempts:
         text = f"the executor (version {VERSION}) cannot read the work order: {error.message}"
         failure = Failure(kind="infrastructure", reason="ORDER_UNREADABLE", message=text)
         report = Report(key=order.key, session=self._session, kind="failed", failure=failure)
-        await self._reports.send(report, order.partition)
+        self._reports.send(report, order.partition)
         return True
 
     async def on_stop(self, message: Message) -> None:
@@ -257,6 +258,8 @@ class Attempts:
     async def _carry_out_one(self, live: _Live) -> _Live | None:
         result = await self._result(live)
         live.is_ended = True
+        if live.starting is not None:
+            live.starting.cancel()
         if live.pace is not None:
             live.pace.end()
         report = self._report(live, result)
@@ -264,7 +267,7 @@ class Attempts:
         following = self._following(live, result)
         if following is not None:
             report = msgspec.structs.replace(report, goes_on=following.work.key)
-        await self._reports.send(
+        self._reports.send(
             report,
             live.work.partition,
             may_wait=following is not None or self._in_line > 0,
@@ -339,14 +342,14 @@ class Attempts:
         return True
 
     def _on_started(self, live: _Live) -> None:
-        self._tasks.create_task(self._report_start(live))
+        """Not told at once: the end of a short attempt tells of its start, too, in one commit."""
+        loop = asyncio.get_running_loop()
+        live.starting = loop.call_later(START_REPORT_SECONDS, self._report_start, live)
 
-    async def _report_start(self, live: _Live) -> None:
-        """Not at once: the end of a short attempt tells of its start, too, for one commit instead of two."""
-        await asyncio.sleep(START_REPORT_SECONDS)
+    def _report_start(self, live: _Live) -> None:
         # What an attempt tells on its way says that it has started, and must not be taken back by this.
-        if self._live.get(live.work.key) is live and not live.is_ended and not live.told:
-            await self._reports.send(carrier.started(live.work.key, self._session), live.work.partition)
+        if not live.is_ended and not live.told:
+            self._reports.send(carrier.started(live.work.key, self._session), live.work.partition)
 
     def _on_told(self, live: _Live, notes: Notes, at_once: bool) -> None:
         if live.pace is None:
@@ -371,7 +374,7 @@ class Attempts:
         outcome = "succeeded" if result.failure is None else result.failure.kind
         metrics.ATTEMPTS.labels(outcome).inc()
         metrics.SECONDS.observe(time.monotonic() - live.since)
-        log.info("attempt_ended", key=str(live.work.key), outcome=outcome, lines=live.log.lines)
+        log.debug("attempt_ended", key=str(live.work.key), outcome=outcome, lines=live.log.lines)
 
 
 def _claim(work: Work) -> Claim:

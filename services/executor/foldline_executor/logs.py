@@ -112,6 +112,8 @@ class AttemptLog:
             return
         self._is_ended = True
         await self._write(self._cut.end())
+        if not self.lines:
+            return  # the report says so; there is nothing to keep, and nobody has heard of a log
         await self.keep()
         await self._series.end()
         await self._writer.write(f"{self._folder}/end.json", _encoder.encode({"lines": self.lines}))

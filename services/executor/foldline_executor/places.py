@@ -10,7 +10,9 @@ more than the settings allow.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -46,6 +48,39 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     artifact_bytes: int = 20 * 1024**3
 
 
+class _Kept:
+    """An environment that stays while attempts use it, and for a while after that."""
+
+    def __init__(self, python: Path, hold: AsyncExitStack) -> None:
+        self.python = python
+        self.users = 0
+        self.used = time.monotonic()
+        self._hold = hold
+        self._is_over = False
+        self._closing: asyncio.Task[None] | None = None
+        self._mark = str(python)
+
+    @property
+    def is_whole(self) -> bool:
+        """Nobody has removed it by hand."""
+        return os.path.exists(self._mark)  # noqa: PTH110 - quicker
+
+    def __enter__(self) -> None:
+        self.users += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.users -= 1
+        self.used = time.monotonic()
+        if self._is_over and not self.users:
+            self._closing = asyncio.create_task(self._hold.aclose(), name="environment let go")
+
+    async def let_go(self) -> None:
+        """Once nobody uses it any more."""
+        self._is_over = True
+        if not self.users:
+            await self._hold.aclose()
+
+
 class Places:
     """Everything is named by its digest, so what is there stays right for ever."""
 
@@ -61,6 +96,7 @@ class Places:
         self._bounds = bounds or Bounds()
         self._environments = Environments(home.environments, pythons=pythons, keep=self._bounds.environments)
         self._declared = {"": _BARE}
+        self._kept: dict[str, _Kept] = {}
         self._bundles = Shelf(home.bundles)
         self._artifacts = Shelf(home.artifacts)
         self._once = Once()
@@ -85,9 +121,19 @@ class Places:
     async def close(self) -> None:
         """End what is under way."""
         await self._once.close()
+        for kept in self._kept.values():
+            await kept.let_go()
 
     async def python(self, digest: str, held: AsyncExitStack, tell: Tell) -> Path:
         """This and the next two are for a stay; `held` is what it gives back."""
+        kept = self._kept.get(digest)
+        if kept is None or not kept.is_whole:
+            kept = await self._keep(digest, tell)
+        held.enter_context(kept)
+        return kept.python
+
+    async def _keep(self, digest: str, tell: Tell) -> _Kept:
+        """Built if it has to be, and held from now on, so that the next attempts need not ask for it."""
         if digest not in self._declared:
             declared = await self._store.read(digest)
             if len(self._declared) >= DECLARED:
@@ -96,7 +142,12 @@ class Places:
         environment = self._declared[digest]
         if not await self._environments.is_there(environment):
             await self._once.do(digest, tell, lambda tell_all: self._build(environment, digest, tell_all))
-        return await held.enter_async_context(self._environments.use(environment, tell))
+        hold = AsyncExitStack()
+        kept = _Kept(await hold.enter_async_context(self._environments.use(environment, tell)), hold)
+        before, self._kept[digest] = self._kept.get(digest), kept
+        if before is not None:
+            await before.let_go()
+        return kept
 
     async def _build(self, environment: Environment, digest: str, tell: Tell) -> None:
         with observe.span("executor.build_environment", digest=digest):
@@ -131,6 +182,10 @@ class Places:
         self._fetched += (await asyncio.to_thread(path.stat)).st_size
 
     async def _trim_environments(self) -> None:
+        for digest, kept in list(self._kept.items()):
+            if not kept.users and time.monotonic() - kept.used > RESTING_SECONDS:
+                del self._kept[digest]
+                await kept.let_go()
         await asyncio.to_thread(self._environments.collect, resting_seconds=RESTING_SECONDS)
 
     async def _trim_bundles(self) -> None:

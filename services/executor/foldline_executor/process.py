@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -39,15 +40,17 @@ class Runner:
         told: Callable[[Notes, bool], None],
     ) -> Result:
         """To the end, whatever that is. Raises only when it is cancelled, or for a bug."""
-        folder = self._work / new_id()
+        folder = f"{self._work}/{new_id()}"
         try:
             async with self._places.stay(attempt_log.note) as stay:
                 inputs = Inputs(self._store.local_path, stay.artifact)
                 carrier = Carrier(self._backend, self._store, inputs, permits_pickle=self._permits_pickle)
                 python = await stay.python(work.environment)
                 bundle = await stay.bundle(work.bundle)
-                job = await carrier.job(work, python=python, bundle=bundle, folder=folder)
+                job = await carrier.job(work, python=python, bundle=bundle, folder=Path(folder))
                 outcome, notes = await carrier.run(job, attempt_log.add, on_started, told)
+            if not attempt_log.lines:
+                return await carrier.result(outcome, notes)
             result, _ = await asyncio.gather(carrier.result(outcome, notes), attempt_log.end())
             return result
         except (ArtifactError, FoldlineError, OSError) as error:
@@ -56,7 +59,7 @@ class Runner:
             return Result(failure=failure)
         finally:
             # A folder in which nothing is the step's process has removed itself. Nobody waits for this.
-            if folder.exists():
+            if _is_there(folder):
                 asyncio.get_running_loop().run_in_executor(None, _remove, folder)
 
     def stop(self, work: Work, grace_seconds: float, *, forced: bool = False) -> bool:
@@ -64,5 +67,9 @@ class Runner:
         return self._backend.stop(str(work.key), grace_seconds or grace_of(work), forced=forced)
 
 
-def _remove(folder: Path) -> None:
+def _is_there(folder: str) -> bool:
+    return os.path.exists(folder)  # noqa: PTH110 - quicker
+
+
+def _remove(folder: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)

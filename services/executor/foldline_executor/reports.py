@@ -95,7 +95,7 @@ class Reports:
         count = len(self.ended)
         return "" if count < MOST_ENDED else f"waits until {count} ended attempts of it are recorded"
 
-    async def send(
+    def send(
         self, report: Report, partition: int, *, may_wait: bool = False, is_precious: bool = False
     ) -> None:
         """Report; from now on it is repeated. It `may_wait` for others, as long as there is more to come.
@@ -219,7 +219,7 @@ class Reports:
             max_rss_bytes=report.max_rss_bytes,
             log_lines=report.log_lines,
         )
-        await self.send(refused, pending.spooled.partition, is_precious=True)
+        self.send(refused, pending.spooled.partition, is_precious=True)
         if pending.file is not None:
             pending.file.unlink(missing_ok=True)
 

@@ -115,7 +115,7 @@ async def test_a_report_that_is_too_large_fails_its_attempt(world: World, tmp_pa
         reports = Reports(world.platform.bus, tmp_path, tasks)
         work = world.site.work("short")
         digests = tuple(f"sha256:{number:064x}" for number in range(130_000))
-        await reports.send(Report(key=work.key, session="s", kind="succeeded", reads=digests), 0)
+        reports.send(Report(key=work.key, session="s", kind="succeeded", reads=digests), 0)
 
         failure = await scheduler.failure(work)
 
