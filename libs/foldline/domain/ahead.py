@@ -1,8 +1,9 @@
 """What an executor may begin ahead of the ledger, once the attempt before it has succeeded (docs/adr/0013).
 
 Only where nothing but that success stands between: no condition, no person, no cache, no clock to be asked,
-nobody else's result, the same needs, and a step that does no harm when it runs once more. Whoever holds the
-order tells `Report.goes_on`; the decision on that report schedules the attempt, or leaves it out.
+nobody else's result, the same needs. And only a pure step: where its executor is lost before the ledger has
+heard of it, it is begun again under the same number, and nobody must be able to tell. Whoever holds the order
+tells `Report.goes_on`; the decision on that report schedules the attempt, or leaves it out.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def _follows(state: RunState, place: int, other: int, passed: set[str]) -> bool:
 def _is_plain(step: Step) -> bool:
     return (
         step.kind == "function"
-        and step.effects != "unsafe"
+        and step.effects == "pure"
         and not step.guards
         and step.skip_when is UNSET
         and not step.handles

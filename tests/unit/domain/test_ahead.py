@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 from msgspec.structs import replace
-from tests.unit.domain.graphs import RUN, Game, artifact, condition, function, graph, guarded, output, report
+from tests.unit.domain import graphs
+from tests.unit.domain.graphs import RUN, Game, artifact, condition, graph, guarded, output, report
 
 from foldline.domain import ahead
 from foldline.domain.assignments import work_for
@@ -18,6 +21,10 @@ from foldline.domain.evolve import fold
 from foldline.domain.run_events import AttemptSucceeded, StepScheduled
 from foldline.domain.spec import Binding, MetricRef, Resources, Step, Timeouts
 from foldline.domain.work import AttemptKey, Input, Report, Work
+
+
+def function(name: str, *needs: str, effects: str = "pure", **changes: Any) -> Step:
+    return graphs.function(name, *needs, effects=effects, **changes)
 
 
 def key(step: str, attempt: int = 1) -> AttemptKey:
@@ -74,16 +81,28 @@ def test_what_is_there_already_is_given_as_it_is() -> None:
     "step",
     [
         function("b", "a", effects="unsafe"),
+        function("b", "a", effects="idempotent"),
         function("b", "a", "elsewhere"),
         function("b", "a", max_active=1),
-        function("b", "a", isolation="shared", effects="pure"),
+        function("b", "a", isolation="shared"),
         function("b", "a", resources=Resources(memory_bytes=1)),
         function("b", "a", ranks=2),
         replace(function("b", "a"), inputs={"x": output("a", "path")}),
         replace(function("b", "a"), inputs={"x": Binding(metric=MetricRef(step="a", name="loss"))}),
         replace(function("b", "a"), skip_when=condition("x", output("a"), "==", 1).condition),
     ],
-    ids=["unsafe", "another", "limited", "isolation", "resources", "ranks", "path", "metric", "skip"],
+    ids=[
+        "unsafe",
+        "idempotent",
+        "another",
+        "limited",
+        "isolation",
+        "resources",
+        "ranks",
+        "path",
+        "metric",
+        "skip",
+    ],
 )
 def test_nothing_goes_on_where_more_than_the_success_counts(step: Step) -> None:
     game = begun(function("a"), function("elsewhere"), step)
