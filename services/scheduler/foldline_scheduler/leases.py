@@ -78,6 +78,9 @@ class Leases:
                 if self._monotonic() > self._believed_until:
                     self._change(frozenset())
                 raise
+            if self._monotonic() > self._believed_until:
+                # It had run out: others may have had the partitions meanwhile, and written to their runs.
+                self._change(frozenset())
             self._believed_until = asked_at + self._seconds
             new = held - self._held
             self._change(held)

@@ -119,6 +119,23 @@ async def test_a_paused_one_owns_nothing_when_it_wakes_up(platform: Platform) ->
     assert await platform.store.read_stream(f"run-{run.run_id}") == []
 
 
+async def test_runs_that_others_may_have_had_meanwhile_are_taken_over_anew(platform: Platform) -> None:
+    """One that stood still may find its partitions free again, and knows nothing of who had them."""
+    run = created(graph(function("a")))
+    async with member(platform, "a") as one:
+        owner = one.driving.owner
+        await owner.command(run.run_id, CreateRun(run), META)
+        before = await owner.load(run.run_id)
+
+        await one.leases.keep()
+        assert await owner.load(run.run_id) is before
+        one.ahead += 2 * LEASE_SECONDS
+        await one.leases.keep()
+
+        assert owner.owns(run.run_id)
+        assert await owner.load(run.run_id) is not before
+
+
 async def test_a_report_that_comes_while_nobody_owns_the_run_is_heard_by_the_next_owner(
     platform: Platform,
 ) -> None:
