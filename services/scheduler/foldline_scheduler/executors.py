@@ -86,8 +86,11 @@ class Session:
         """Attempts of the usual size that it takes beyond its slots."""
         if self.odd or any(taken.size != USUAL for taken in self.others.values()):
             return 0
+        slots = self.heartbeat.slots
+        if USUAL.millicpus * slots > self.total.millicpus:
+            return 0  # it must not fill its slots
         each = int(LEAD_SECONDS / max(self.pace, 0.001)) - 1
-        return max(0, min(MOST_LEAD, each * self.heartbeat.slots))
+        return max(0, min(MOST_LEAD, each * slots))
 
     @property
     def place(self) -> tuple[str, str]:

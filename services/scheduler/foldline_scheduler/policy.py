@@ -255,7 +255,11 @@ def _choose_ahead(demand: Demand, candidates: Sequence[Candidate], rooms: Mappin
     """The session in whose line it waits for the shortest time, of those that take more than they have room
     for.
     """
-    takers = [one for one in candidates if rooms[one.session].slots + one.lead > 0 and one.takes(demand)]
+    takers = [
+        one
+        for one in candidates
+        if one.lead and rooms[one.session].slots + one.lead > 0 and one.takes(demand)
+    ]
     return min(takers, key=lambda one: (-rooms[one.session].slots, one.session)).session if takers else None
 
 
