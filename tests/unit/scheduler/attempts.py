@@ -34,8 +34,9 @@ def candidate(
     pool: str = "default",
     flavors: tuple[str, ...] = (),
     backends: tuple[str, ...] = ("process",),
+    lead: int = 0,
 ) -> Candidate:
-    return Candidate(session, region, pool, total or free, free, flavors, backends)
+    return Candidate(session, region, pool, total or free, free, flavors, backends, lead)
 
 
 def wanted(

@@ -41,6 +41,40 @@ def test_an_executor_without_a_pool_is_in_the_default_one() -> None:
     assert free(hearing(pool="gpu")) == []
 
 
+def lead(executors: Executors) -> int:
+    (one,) = executors.candidates("local", "default")
+    return one.lead
+
+
+def ending(seconds: float, **changes: object) -> Executors:
+    """Of which many attempts have ended after so long."""
+    executors = hearing(**changes)
+    for _ in range(50):
+        executors.note_end("s1", seconds)
+    return executors
+
+
+def test_a_session_leads_by_what_it_ends_in_a_moment() -> None:
+    assert lead(hearing()) == 0
+    assert lead(ending(0.009)) == 2 * 4  # five fit into 50 ms, and one runs
+    assert lead(ending(0.0)) == 50
+    assert lead(ending(1.0)) == 0
+
+
+def test_a_session_that_cannot_fill_its_slots_does_not_lead() -> None:
+    assert lead(ending(0.01, cpu=1)) == 0
+    assert lead(ending(0.01, cpu=2)) > 0
+
+
+def test_a_session_with_something_unusual_does_not_lead() -> None:
+    executors = ending(0.01)
+
+    executors.reserve("s1", KEY, Taken(size(memory=GIB), ()))
+    assert lead(executors) == 0
+    executors.release("s1", KEY)
+    assert lead(executors) > 0
+
+
 def test_room_is_taken_until_it_is_released() -> None:
     executors = hearing(cpu=8)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pytest
 from tests.unit.scheduler.attempts import GIB, candidate, room, size, wanted
@@ -38,6 +39,27 @@ def test_the_executor_with_most_room_gets_the_attempt() -> None:
 
 def test_ties_go_to_the_smallest_session() -> None:
     assert given([wanted()], [candidate("b", room(1)), candidate("a", room(1))]) == [("r", "a")]
+
+
+def test_a_quick_executor_gets_some_more_than_it_has_room_for() -> None:
+    quick, slow = candidate("quick", room(1), lead=2), candidate("slow", room(1))
+    attempts = [wanted(f"r{number}", age=9 - number) for number in range(5)]
+
+    assert [session for _, session in given(attempts, [quick, slow])] == ["quick", "slow", "quick", "quick"]
+
+
+@pytest.mark.parametrize("demand", [{"size": size(2)}, {"is_unsafe": True}, {"image": True}])
+def test_what_is_large_or_dear_to_lose_waits_for_room(demand: dict[str, Any]) -> None:
+    quick = candidate("quick", room(0), room(1), lead=2, backends=("process", "container"))
+
+    assert given([wanted(**demand)], [quick]) == []
+
+
+def test_nobody_goes_before_a_large_one_that_an_executor_is_kept_for() -> None:
+    quick = candidate("quick", room(1, cpu=1), room(2, cpu=2), lead=2)
+    large = wanted("large", age=9, size=size(2))
+
+    assert given([large, wanted("small")], [quick]) == []
 
 
 def test_an_executor_of_another_region_or_pool_gets_nothing() -> None:
