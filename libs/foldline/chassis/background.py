@@ -33,3 +33,14 @@ async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
             raise failed.exceptions[0] if len(failed.exceptions) == 1 else failed from inner
     if inner is not None:
         raise inner
+
+
+def require_wanted() -> None:
+    """Raise the cancellation that the current task has got and that what it awaited has swallowed.
+
+    asyncpg does so where a connection is there in the very moment of the cancellation; a task that goes on for
+    ever would never be asked again, and whoever waits for its end would wait for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from foldline.chassis import background
 from foldline.pg.connect import CONNECT_SECONDS, session_settings
 from foldline.pg.errors import is_unavailable
 
@@ -99,6 +100,7 @@ class Bell:
         )
         lost = asyncio.Event()
         try:
+            background.require_wanted()
             connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener(CHANNEL, lambda *heard: self.hear(str(heard[-1])))
             # Followers may have missed notifications while nobody listened.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncpg
 
+from foldline.chassis import background
 from foldline.pg.connect import Acquired, Pool
 
 _SETTINGS = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off"
@@ -32,6 +33,7 @@ class KeptConnection:
             await self.drop()
         if self._connection is None:
             self._connection = await self._pool.acquire()
+            background.require_wanted()
             await self._connection.execute(_SETTINGS)
         return self._connection
 

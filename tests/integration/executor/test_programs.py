@@ -49,6 +49,8 @@ MEETING = """
         return sorted(heard)
 
 
+    open_links = []
+
     def one_fails(how, pids):
         rank = int(os.environ["RANK"])
         Path(pids, str(rank)).write_text(str(os.getpid()))
@@ -60,10 +62,11 @@ MEETING = """
                 if not link.recv(10):
                     raise ConnectionError("the other one is gone")
         if rank == 1:
-            with _connected():
-                if how == "raise":
-                    raise ValueError("bad batch")
-                os._exit(9) if how == "exit" else os.kill(os.getpid(), 9)
+            # Open until the process ends, so that the other one cannot hear of it before.
+            open_links.append(_connected())
+            if how == "raise":
+                raise ValueError("bad batch")
+            os._exit(9) if how == "exit" else os.kill(os.getpid(), 9)
         time.sleep(600)
 
 

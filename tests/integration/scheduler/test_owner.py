@@ -185,7 +185,7 @@ async def test_what_a_restored_ledger_does_not_know_is_parked_once_and_told_no_m
         unknown_attempt = AttemptKey(run_id=run.run_id, step="a", attempt=9)
         for key in (unknown_run, unknown_attempt):
             report = Report(key=key, session="ex", kind="succeeded", outputs={"output": DONE})
-            await platform.bus.publish(subjects.report(partition_of(key.run_id)), wire.encode(report))
+            await platform.bus.publish(subjects.report(partition_of(key.run_id)), wire.encode_all([report]))
         # An executor repeats a report until it is acknowledged.
         wanted = {(unknown_run, "succeeded"), (unknown_attempt, "succeeded")}
         await until(lambda: wanted <= set(executor.acks))

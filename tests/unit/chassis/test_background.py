@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -93,3 +94,18 @@ async def test_cancelling_the_block_cancels_its_tasks() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert ended == ["task"]
+
+
+async def test_a_cancellation_that_was_swallowed_is_raised_by_who_asks() -> None:
+    async def swallow() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        background.require_wanted()
+        raise AssertionError("it went on")
+
+    background.require_wanted()
+    async with background.tasks() as tasks:
+        task = tasks.create_task(swallow())
+        await asyncio.sleep(0)
+
+    assert task.cancelled()
