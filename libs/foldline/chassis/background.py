@@ -38,7 +38,7 @@ async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
 def require_wanted() -> None:
     """Raise the cancellation that the current task has got and that what it awaited has swallowed.
 
-    asyncpg does so where a connection is there in the very moment of the cancellation; a task that goes on for
+    asyncpg does so where a connection is there in the moment of the cancellation; a task that goes on for
     ever would never be asked again, and whoever waits for its end would wait for ever.
     """
     task = asyncio.current_task()
