@@ -7,6 +7,7 @@ has for itself, to kill and to start again.
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -52,6 +53,11 @@ class Running(Generic[S]):
             if self._process is None or self._process.poll() is not None:
                 self._spawn()
             time.sleep(0.02)
+
+    def pause(self) -> None:
+        """SIGSTOP: it is there and says nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         """As a crash does it: no warning, no clean-up."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 from nats.aio.client import Client
@@ -18,6 +19,7 @@ from nats.errors import NoServersError
 from foldline.bus import streams
 from foldline.bus.failures import LOST, unavailable
 
+_LOOK_SECONDS = 0.5
 _SHORTEST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 _CONNECT_SECONDS = 2
@@ -105,9 +107,16 @@ class Connection:
                 if connections > 1:
                     log.info("bus_reconnected")
                     tasks.create_task(self._tell())
-                await lost.wait()
+                await self._until_lost(lost)
                 log.warning("bus_lost")
                 await self._close()
+
+    async def _until_lost(self, lost: asyncio.Event) -> None:
+        """A client that cannot send what it still had to send dies without a word: so it is looked at."""
+        while not lost.is_set() and self._client is not None and self._client.is_connected:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await lost.wait()
 
     async def close(self) -> None:
         """Send what was published, then leave. `run` must have ended."""

@@ -87,7 +87,9 @@ class JetStreamBus:
     async def publish(self, subject: str, body: bytes) -> None:
         self._check_size(subject, body)
         with translated(f"publishing to {subject}"):
-            await self._connection.client.publish(subject, body)
+            # To a client that has died, or a server that reads nothing, it would wait for ever.
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._connection.client.publish(subject, body)
 
     async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> _Subscription:
         delivery = Delivery(handler, self._park_quietly)
@@ -155,10 +157,11 @@ class JetStreamBus:
         headers: dict[str, str] = {}
         with translated("publishing facts"):
             client = self._connection.client
-            for fact in others:
-                headers[api.Header.MSG_ID] = fact.message_id
-                await client.publish(fact.subject, fact.body, headers=headers)
-                headers[api.Header.EXPECTED_LAST_MSG_ID] = fact.message_id
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                for fact in others:
+                    headers[api.Header.MSG_ID] = fact.message_id
+                    await client.publish(fact.subject, fact.body, headers=headers)
+                    headers[api.Header.EXPECTED_LAST_MSG_ID] = fact.message_id
             headers[api.Header.MSG_ID] = last.message_id
             context = client.jetstream(timeout=_ANSWER_SECONDS)
             try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nats
 import pytest
+from nats.aio.client import Client
 from tests.conformance.bus import FACT, Inbox, consumer, fact, publish_facts
 from tests.servers import Running
 from tests.waiting import until
@@ -68,6 +69,31 @@ async def test_plain_subscriptions_survive_a_restart(bus: JetStreamBus, own_nats
     await bus.subscribe(subjects.work("s1"), inbox)
 
     await restart(own_nats)
+
+    await delivered(bus, subjects.work("s1"), inbox)
+
+
+async def test_a_connection_that_still_had_to_send_when_nats_was_killed_comes_back(
+    bus: JetStreamBus, own_nats: Nats
+) -> None:
+    inbox = Inbox()
+    await bus.subscribe(subjects.work("s1"), inbox)
+
+    own_nats.pause()
+    unsent = [asyncio.create_task(bus.publish(subjects.work("s2"), bytes(500_000))) for _ in range(40)]
+    await asyncio.wait(unsent, timeout=1.0)
+    await restart(own_nats)
+
+    await delivered(bus, subjects.work("s1"), inbox)
+    await asyncio.gather(*unsent, return_exceptions=True)
+
+
+async def test_a_client_that_dies_without_a_word_is_replaced(bus: JetStreamBus) -> None:
+    """As it does when its last words cannot be sent: its callbacks are not called then."""
+    inbox = Inbox()
+    await bus.subscribe(subjects.work("s1"), inbox)
+
+    await bus._connection.client._close(Client.CLOSED, do_cbs=False)
 
     await delivered(bus, subjects.work("s1"), inbox)
 
