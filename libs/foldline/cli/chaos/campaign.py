@@ -222,7 +222,8 @@ class _Campaign:
             await self._explain(run_id)
 
     def _has_ended(self) -> bool:
-        return not self._starting and not self._histories.open(set(self._expected))
+        has_begun = bool(self._expected or self._problems)  # without faults the first runs are only beginning
+        return has_begun and not self._starting and not self._histories.open(set(self._expected))
 
     def _is_put_off(self) -> bool:
         """Is an attempt put off, or was one until just now?"""
