@@ -27,10 +27,11 @@ async def chain(bench: Bench, isolation: Isolation) -> list[Result]:
     per_step: list[float] = []
     whole: list[float] = []
     split: dict[str, list[float]] = {name: [] for name in hops.HOPS}
-    steps = 0
+    steps = begun_ahead = 0
     for _ in range(bench.repeats):
         _, facts = await bench.run(workflow)
         steps = _steps(facts)
+        begun_ahead += hops.ahead(facts)
         per_step += hops.per_step_ms(facts)
         whole.append(hops.run_ms(facts) / steps)
         for name, samples in hops.hops_ms(facts).items():
@@ -45,6 +46,7 @@ async def chain(bench: Bench, isolation: Isolation) -> list[Result]:
                 "steps": steps,
                 "runs": bench.repeats,
                 "warm": True,
+                "begun_ahead": begun_ahead,
                 "hops_ms": hops.medians(split),
                 "cpu_ms_per_step": _spent(bench, before, steps * bench.repeats),
             },

@@ -91,6 +91,24 @@ def test_the_hops_of_a_step_add_up_to_its_time() -> None:
     )
 
 
+def test_a_step_that_was_begun_ahead_has_no_hops_of_its_own() -> None:
+    def succeeded(step: str, began: float, at: float) -> Fact:
+        output = {"output": {"value": [began, began + 0.0001]}}
+        return Fact("AttemptSucceeded", at, {"step": step, "outputs": output})
+
+    facts = [
+        Fact("RunCreated", 10.0, {}),
+        Fact("StepScheduled", 10.001, {"step": "a"}),
+        succeeded("a", 10.004, 10.008),
+        Fact("StepScheduled", 10.008, {"step": "b"}),
+        succeeded("b", 10.006, 10.008),
+    ]
+
+    assert hops.ahead(facts) == 1
+    assert hops.per_step_ms(facts) == pytest.approx([2.0], abs=1e-3)
+    assert {len(samples) for samples in hops.hops_ms(facts).values()} == {1}
+
+
 def test_a_percentile_is_a_sample() -> None:
     assert percentile([float(number) for number in range(1, 201)], 0.95) == 190
     assert percentile([7.0], 0.95) == 7
