@@ -105,7 +105,7 @@ class Listener:
         if report.kind in ("succeeded", "failed") and report.goes_on is UNSET:
             # Whatever becomes of the report: its process has ended, so the slot may be given away with it.
             self._owner.queue.ended(report.session, report.key)
-        if report.kind == "succeeded":
+        if report.kind == "succeeded" and report.seconds:
             self._owner.executors.note_end(report.session, report.seconds)
         elif report.failure is not UNSET and report.failure.reason == "NO_SLOT":
             self._owner.executors.note_end(report.session, SLOT_SECONDS)

@@ -467,6 +467,7 @@ async def test_a_store_that_fails_while_logs_are_kept_is_no_fault_of_the_step(he
         await scheduler.order(first)
         await scheduler.ended(first)
         work = here.work("loud", inputs=inputs(lines=5000))
+        (here.artifacts / "logs").mkdir(exist_ok=True)
         (here.artifacts / "logs" / work.key.run_id).write_text("a file where a folder must be")
         await scheduler.order(work)
         failure = await scheduler.failure(work)
