@@ -30,6 +30,7 @@ from foldline.execution.lists import Lists
 from foldline_scheduler import metrics
 from foldline_scheduler.executors import Executors
 from foldline_scheduler.inside import Inside
+from foldline_scheduler.looks import Looks
 from foldline_scheduler.orders import Orders
 from foldline_scheduler.partitions import partition_of
 from foldline_scheduler.queue import Queue
@@ -75,6 +76,7 @@ class Owner:
         self._orders = orders
         self._lists = lists
         self._inside = Inside(self, lists)
+        self._looks = Looks(self._new)
         self._clock = clock
         self._tasks = tasks
         self._monotonic = monotonic
@@ -211,13 +213,11 @@ class Owner:
         return self.keep(run_id, run)
 
     async def look(self, run_id: str) -> RunState | None:
-        """The state of any run as of now, owned or not; it is not kept."""
+        """The state of any run as of now, owned or not; it is not taken up."""
         known = self._runs.get(run_id)
         if known is not None and known.state is not None and self.owns(run_id):
             return known.state
-        run = self._new(run_id)
-        await run.load()
-        return run.state
+        return await self._looks.state(run_id)
 
     async def write_foreign(self, run_id: str, command: Command, meta: facts.Meta) -> None:
         """Carry out a command of a run that another scheduler owns, which is to be poked. Raises refusals."""

@@ -230,6 +230,21 @@ async def test_events_that_are_loaded_twice_at_the_same_time_are_taken_in_once(p
         assert known.state.version == len(await history(platform, run))
 
 
+async def test_a_look_shows_what_was_written_since_the_last_one(platform: Platform) -> None:
+    runs = [created(CHAIN) for _ in range(6)]
+    async with owner(platform) as one, owner(platform) as other:
+        other.set_partitions(())
+        for run in runs:
+            await one.command(run.run_id, CreateRun(run), META)
+            assert await other.look(run.run_id)
+        for run in runs:
+            await one.command(run.run_id, PauseRun(), META)
+            found = [await other.look(run.run_id) for _ in range(2)]
+            assert [state.status for state in found if state] == ["paused", "paused"]
+
+    assert await other.look("no-such-run") is None
+
+
 async def test_what_another_scheduler_wrote_is_found_when_its_poke_is_lost(platform: Platform) -> None:
     run, other = created(CHAIN), created(CHAIN)
     async with owner(platform) as one:
