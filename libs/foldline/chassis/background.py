@@ -3,8 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Generator
 from contextlib import asynccontextmanager
+from contextvars import Context
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+AGAIN_SECONDS = 5.0
+"""A task that still runs so long after it was cancelled is cancelled once more."""
+
+
+class _Tasks(asyncio.TaskGroup):
+    """Knows what it has started."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: set[asyncio.Task[Any]] = set()
+
+    def create_task(
+        self,
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+    ) -> asyncio.Task[T]:
+        task = super().create_task(coro, name=name, context=context)
+        self._started.add(task)
+        task.add_done_callback(self._started.discard)
+        return task
+
+    def insist(self) -> None:
+        """Cancel what is left again and again: a library may have swallowed it (`require_wanted`)."""
+        for task in self._started:
+            if task.cancelling():
+                task.cancel()
+        if self._started:
+            asyncio.get_running_loop().call_later(AGAIN_SECONDS, self.insist)
 
 
 class _EndError(Exception):
@@ -21,11 +57,12 @@ async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
     """
     inner: Exception | None = None
     try:
-        async with asyncio.TaskGroup() as group:
+        async with _Tasks() as group:
             try:
                 yield group
             except Exception as error:  # noqa: BLE001 - raised again below, outside of the group
                 inner = error
+            asyncio.get_running_loop().call_later(AGAIN_SECONDS, group.insist)
             raise _EndError
     except BaseExceptionGroup as failures:
         _, failed = failures.split(_EndError)

@@ -87,6 +87,7 @@ class Bell:
                 if not is_unavailable(error):
                     raise
                 log.warning("ledger_listen_lost", error=str(error), pause=pause)
+            background.require_wanted()
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 

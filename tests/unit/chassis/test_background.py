@@ -109,3 +109,20 @@ async def test_a_cancellation_that_was_swallowed_is_raised_by_who_asks() -> None
         await asyncio.sleep(0)
 
     assert task.cancelled()
+
+
+async def test_a_task_that_swallows_its_cancellation_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(background, "AGAIN_SECONDS", 0.01)
+
+    async def deaf() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    async with background.tasks() as tasks:
+        task = tasks.create_task(deaf())
+        await asyncio.sleep(0)
+
+    assert task.cancelled()
