@@ -151,11 +151,6 @@ class Reports:
             return False
         return True
 
-    def flush(self) -> None:
-        """Nothing more is to come: what has gathered leaves."""
-        if self._gathered:
-            self._wake(0.0)
-
     def _gather(self, pending: Pending, *, may_wait: bool = False) -> None:
         self._gathered.append(pending)
         self._wake(GATHER_SECONDS if may_wait and len(self._gathered) < MOST_GATHERED else 0.0)
