@@ -42,15 +42,17 @@ def test_a_campaign_by_seed_leaves_nothing_lost_doubled_or_stuck() -> None:
     assert verdict["attempts"] > runs
 
 
-@pytest.mark.long
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(1800)  # the first or second seed finds it, as a rule
 def test_a_double_start_planted_in_the_schedulers_is_found_within_100_seeds() -> None:
     """See `planted`. The test before this one says that nothing is found without it."""
     result = chaos("--campaigns", "100", "--faults", "10", "--until-finding", planted=True)
 
     assert result.returncode == 1, result.stderr
     verdicts = [json.loads(line) for line in result.stdout.splitlines()]
-    assert {finding["rule"] for finding in verdicts[-1]["findings"]} == {"STARTED_TWICE"}, verdicts[-1]
+    assert "STARTED_TWICE" in {finding["rule"] for finding in verdicts[-1]["findings"]}, verdicts[-1]
+    assert "DIED" not in {finding["rule"] for finding in verdicts[-1]["findings"]}, (
+        "the fault itself is broken"
+    )
 
 
 def chaos(*words: str, planted: bool = False) -> subprocess.CompletedProcess[str]:

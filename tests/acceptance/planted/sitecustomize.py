@@ -38,12 +38,12 @@ def plant() -> None:
         finally:
             is_again.reset(token)
 
-    async def dispatch_wrongly(self, run, step, now):  # type: ignore[no-untyped-def]
-        others = sorted(present - {run.state.step(step).attempts[-1].executor})
-        await dispatch(self, run, step, now)
-        if is_again.get() and others:
-            work = work_for(run.state, step, partition_of(run.run_id))
-            await self._bus.publish(subjects.work(others[-1]), wire.encode(work))
+    async def dispatch_wrongly(self, run, steps, now):  # type: ignore[no-untyped-def]
+        await dispatch(self, run, steps, now)
+        for step in steps if is_again.get() else ():
+            if others := sorted(present - {run.state.step(step).attempts[-1].executor}):
+                work = work_for(run.state, step, partition_of(run.run_id))
+                await self._bus.publish(subjects.work(others[-1]), wire.encode_all([work]))
 
     listener.Listener.on_heartbeat = on_heartbeat  # type: ignore[method-assign]
     listener.Listener._reconcile = _reconcile  # type: ignore[method-assign]
