@@ -50,7 +50,9 @@ def session_settings(name: str, role: str = "") -> dict[str, str]:
         "timezone": "UTC",
         # Statements here are small and many; compiling one costs more than running it.
         "jit": "off",
-        # An open transaction that wrote holds back every reader of the ledger (docs/adr/0003).
-        "idle_in_transaction_session_timeout": "30s",
+        # An open transaction that wrote holds back every reader of the ledger (docs/adr/0003), and whoever
+        # waits for its locks. A program that is stopped in the middle of one is cut off before others take
+        # over its work.
+        "idle_in_transaction_session_timeout": "2s",
     }
     return {**settings, "role": role} if role else settings

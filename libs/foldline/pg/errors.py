@@ -10,6 +10,7 @@ _LOST: tuple[type[BaseException], ...] = (
     asyncpg.OperatorInterventionError,  # class 57: shutting down, starting up, killed by an operator
     asyncpg.InterfaceError,  # the connection was closed under us
     asyncpg.InternalClientError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # we stood still in the middle of one
 )
 
 _REFUSED: tuple[type[BaseException], ...] = (

@@ -6,7 +6,8 @@ replicas that come and go are balanced within a round. Who gives something up, o
 
 A lease is believed for as long as the *start* of the statement that renewed it plus the lease time, on the
 own monotonic clock, so a scheduler that was paused knows that it has lost its partitions before it does
-anything else. A stale owner is harmless in any case: its append meets a version conflict.
+anything else. A stale owner is harmless in any case: its append meets a version conflict. Every change is one
+statement: who is stopped at any moment has no lock for which the others would have to wait.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from foldline_scheduler.partitions import PARTITIONS
 log = logs.logger()
 
 _KEEP = sql.load("foldline_scheduler", "keep_member")
-_LOCK = sql.load("foldline_scheduler", "lock_partitions")
 _TAKE = sql.load("foldline_scheduler", "take_partitions")
 _GIVE_UP = sql.load("foldline_scheduler", "give_up_partitions")
 _REMOVE = sql.load("foldline_scheduler", "remove_member")
@@ -114,14 +114,10 @@ class Leases:
         mine = row["mine"]
         share = math.ceil(PARTITIONS / row["members"])
         if len(mine) < share:
-            mine = [*mine, *await self._take(share - len(mine))]
+            taken = await self._pool.fetch(_TAKE, self._name, share - len(mine))
+            mine = [*mine, *(one["partition"] for one in taken)]
         kept = sorted(mine, key=lambda one: one not in self._held)[:share]
         return frozenset(kept), frozenset(mine) - frozenset(kept)
-
-    async def _take(self, count: int) -> list[int]:
-        async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(_LOCK)
-            return [one["partition"] for one in await connection.fetch(_TAKE, self._name, count)]
 
     async def _tell(self) -> None:
         with suppress(FoldlineError):  # the others look every now and then

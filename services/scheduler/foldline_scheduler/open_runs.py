@@ -1,6 +1,7 @@
 """Read model: the runs that have not ended, so that a new owner finds them without reading the whole ledger.
 
-Follows the ledger for the few types that open and end a run; the position is kept in the same transaction.
+Follows the ledger for the few types that open and end a run; the position is saved with the changes, in one
+statement: a scheduler that is stopped has no transaction open for which its successor would have to wait.
 """
 
 from __future__ import annotations
@@ -15,11 +16,9 @@ from foldline.pg import sql
 from foldline_scheduler.partitions import partition_of
 from foldline_scheduler.streams import run_id_of
 
-_ADD = sql.load("foldline_scheduler", "add_open_run")
-_REMOVE = sql.load("foldline_scheduler", "remove_open_run")
 _OF = sql.load("foldline_scheduler", "open_runs_of")
 _LOAD = sql.load("foldline_scheduler", "load_checkpoint")
-_SAVE = sql.load("foldline_scheduler", "save_checkpoint")
+_SAVE = sql.load("foldline_scheduler", "save_open_runs")
 
 OPENING = ("RunCreated", "RunReopened")
 ENDING = ("RunCompleted", "RunFailed", "RunStopped")
@@ -58,11 +57,7 @@ class OpenRuns:
         return START if text is None else Position.parse(text)
 
     async def _apply(self, events: Sequence[Recorded], position: Position) -> None:
-        async with self._pool.acquire() as connection, connection.transaction():
-            for event in events:
-                run_id = run_id_of(event.stream)
-                if event.type in OPENING:
-                    await connection.execute(_ADD, run_id, partition_of(run_id))
-                else:
-                    await connection.execute(_REMOVE, run_id)
-            await connection.execute(_SAVE, str(position))
+        is_open = {run_id_of(event.stream): event.type in OPENING for event in events}  # the last one counts
+        opened = [run_id for run_id, is_it in is_open.items() if is_it]
+        ended = [run_id for run_id, is_it in is_open.items() if not is_it]
+        await self._pool.execute(_SAVE, opened, [partition_of(one) for one in opened], ended, str(position))

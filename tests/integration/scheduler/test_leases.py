@@ -17,8 +17,10 @@ from foldline.bus import subjects
 from foldline.domain.commands import CreateRun
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.spec import Step
+from foldline.pg import connect
 from foldline_scheduler.engine import Engine
 from foldline_scheduler.leases import Leases
+from foldline_scheduler.open_runs import OpenRuns
 from foldline_scheduler.partitions import PARTITIONS
 
 LEASE_SECONDS = 60.0  # nothing runs out by itself in these tests
@@ -103,6 +105,28 @@ async def test_the_partitions_of_a_dead_one_go_to_the_living(platform: Platform)
         await second.leases.keep()
         await first.leases.keep()
         await until(shared(first, second))
+
+
+async def test_one_that_is_stopped_at_any_moment_has_no_transaction_open(
+    platform: Platform, database: str
+) -> None:
+    """Its locks would be those that its successor needs."""
+    run = created(graph(function("a")))
+    async with engine(platform) as (driving, _):
+        await driving.owner.command(run.run_id, CreateRun(run), META)
+    heard: list[str] = []
+    async with connect.pool(database, role="foldline_scheduler", name="test", max_size=1) as pool:
+        async with pool.acquire() as connection:
+            connection.add_query_logger(lambda one: heard.append(one.query))
+        watched = Platform(**vars(platform) | {"pool": pool, "open_runs": OpenRuns(pool, platform.store)})
+
+        async with member(watched, "a") as one:
+            assert one.driving.owner.owns(run.run_id)
+            assert await one.driving.owner.load(run.run_id) is not None
+
+    assert any("take_partitions" in query for query in heard)
+    assert any("insert into scheduler.open_runs" in query for query in heard)
+    assert not [query for query in heard if query.upper().startswith("BEGIN")]
 
 
 async def test_a_paused_one_owns_nothing_when_it_wakes_up(platform: Platform) -> None:
