@@ -101,10 +101,11 @@ def _pickle(order: dict[str, Any]) -> dict[str, bool]:
 
 
 def _encode(order: dict[str, Any], value: object, folder: str) -> dict[str, Any]:
-    """By name, as JSON. What a step returns that has nothing to return goes the shortest way."""
-    if order["outputs"] == [["output", "any"]] and (fields := codecs.scalar_fields(value)):
-        return {"output": fields}
+    """By name, as JSON. What a step returns that has next to nothing to return goes the shortest way."""
     declared = tuple((name, kind) for name, kind in order["outputs"])
+    is_one = len(declared) == 1 and declared[0][0] == "output"
+    if is_one and (fields := codecs.scalar_fields(value, declared[0][1])):
+        return {"output": fields}
     return _fields(
         {
             name: codecs.encode(name, one, kind, Path(folder, OUTPUTS, name), **_pickle(order))

@@ -15,9 +15,9 @@ import _signal  # type: ignore[import-not-found]  # of which `signal` is made; n
 import _socket  # of which `socket` is made
 import _thread
 import atexit
+import contextlib
 import contextvars
 import os
-import resource
 import sys
 import threading
 import traceback
@@ -31,6 +31,11 @@ from foldline.runtime.spares import Birth
 
 _environ: dict[bytes, bytes] = vars(os.environ)["_data"]  # noqa: TID251 - of the step's own
 """What is behind os.environ, which goes through four functions for each variable."""
+
+_UNBOUNDED = contextlib.nullcontext()
+
+_NOT_WORTH_BYTES = 1024**2
+"""An attempt may have so much more than it began with before the next one's peak is measured anew."""
 
 
 def main(module: str, bundle: str, birth: Birth, seeds: SeedWatch) -> NoReturn:
@@ -102,13 +107,17 @@ def _take_turns(
     this = os.getpid()
     home = f"{order['turns']}/{this}"
     os.mkdir(home)  # noqa: PTH102 - quicker, as all else here
+    _move_in(home)
     marks = Marks(bundle, home)
+    peak, most = 0, -1
     while order:
-        _move_in(home)
+        _forget_tempdir()
         seeds.settle_again()
-        kernel.forget_peak()
+        if peak > most:
+            kernel.forget_peak()
+            most = kernel.peak_bytes() + _NOT_WORTH_BYTES
         marks.set()
-        with bounds.lent(order["limits"]):
+        with bounds.lent(order["limits"]) if any(order["limits"].values()) else _UNBOUNDED:
             code, outcome = contextvars.copy_context().run(
                 partial(calls.call, finish=_end_threads, read=partial(_tell_read, link)),
                 *(module, order, order["folder"]),
@@ -120,7 +129,7 @@ def _take_turns(
         taken = bounds.bytes_in(home) if order["limits"]["disk_bytes"] else 0
         left = marks.left()
         context.leave()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        peak = kernel.peak_bytes()
         sheets.send(link, {**outcome, "left": left, "max_rss_bytes": peak, "disk_bytes": taken})
         if left:
             return code
@@ -144,6 +153,11 @@ def _move_in(folder: str) -> None:
     place = os.fsencode(folder)
     os.putenv(b"TMPDIR", place)
     _environ[b"TMPDIR"] = place
+    _forget_tempdir()
+
+
+def _forget_tempdir() -> None:
+    """What the module tempfile has found out about folders of others."""
     if (tempfile := sys.modules.get("tempfile")) is not None:
         vars(tempfile)["tempdir"] = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 from pathlib import Path
 
 _SET_DEATH_SIGNAL = 1
@@ -44,6 +45,11 @@ def set_name(name: str) -> None:
 def flush_native() -> None:
     """What libraries in C have printed and their C library still holds."""
     _fflush(None)
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def forget_peak() -> None:

@@ -7,9 +7,9 @@ keeps for itself is not. So a shared step is declared pure by its author, and th
 
 from __future__ import annotations
 
+import _locale  # of which `locale` is made
 import _signal  # type: ignore[import-not-found]  # of which `signal` is made; no enums
 import _thread
-import locale
 import os
 import resource
 import shutil
@@ -96,8 +96,8 @@ def _state() -> Iterator[tuple[str, Any]]:
     yield "another working folder", os.getcwd()  # noqa: PTH109 - quicker
     yield "changed environment variables", vars(os.environ)["_data"].copy()  # noqa: TID251 - of the step's own
     yield "signal handlers", [_signal.getsignal(number) for number in _SIGNALS]
-    yield "blocked signals", signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    yield "a timer", signal.getitimer(signal.ITIMER_REAL) != (0.0, 0.0)
+    yield "blocked signals", _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
+    yield "a timer", _signal.getitimer(_signal.ITIMER_REAL) != (0.0, 0.0)
     yield "threads", _thread._count()  # noqa: SLF001 - those of no Thread object, too
     yield "child processes", kernel.children()
     yield "open descriptors", _descriptors()
@@ -107,7 +107,7 @@ def _state() -> Iterator[tuple[str, Any]]:
     yield "a changed sys.path", list(sys.path)
     yield "hooks of the interpreter", [sys.gettrace(), sys.getprofile(), sys.excepthook, sys.displayhook]
     yield "another recursion limit", sys.getrecursionlimit()
-    yield "another locale", locale.setlocale(locale.LC_ALL)
+    yield "another locale", _locale.setlocale(_locale.LC_ALL)
     yield "resource limits", [resource.getrlimit(number) for number in _LIMITS]
     yield "another priority", os.getpriority(os.PRIO_PROCESS, 0)
     yield "other processors", os.sched_getaffinity(0)

@@ -90,13 +90,16 @@ def encode(
         ) from error
 
 
-def scalar_fields(value: object) -> dict[str, Any] | None:
-    """The fields of what `encode` makes of None, a bool or an int, declared "any"; None for all others.
+def scalar_fields(value: object, declared: str) -> dict[str, Any] | None:
+    """The fields of what `encode` makes of None, a bool or an int that is of the declared type; None for all
+    others.
 
     For that no codec need be looked at, of which a fresh process has touched none yet.
     """
     dumped = None if authored.has_any() else json_values.scalar(value)
-    return dumped and {"type": dumped[1], "encoding": "json", "text": dumped[0], "file": None}
+    if dumped is None or declared not in ("any", dumped[1]):
+        return None
+    return {"type": dumped[1], "encoding": "json", "text": dumped[0], "file": None}
 
 
 def decode(name: str, given: Given, *, allow_pickle: bool, pickle_forbidden: bool = False) -> object:
@@ -154,7 +157,9 @@ class _WrongTypeError(Exception):
 
 def write(value: object, declared: str, target: Path, *, allow_pickle: bool) -> Product:
     """What `encode` does, with the errors of codecs: NotStorable, OSError."""
-    codec = authored.taking(value) or next((codec for codec in _CODECS if codec.takes(value)), None)
+    codec: Codec | None = authored.taking(value)
+    if codec is None and type(value) not in json_values.PLAIN:
+        codec = next((codec for codec in _CODECS if codec.takes(value)), None)
     try:
         if codec is None:
             return _encode_json(value, declared, target)

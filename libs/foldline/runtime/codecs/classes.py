@@ -12,13 +12,20 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+_known: dict[int, tuple[Callable[..., Any], dict[str, Any]]] = {}
+"""Functions by identity, which they keep as long as they are in here, and what was found."""
+
 
 def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """By parameter; nothing where they name what is not imported."""
-    try:
-        return inspect.get_annotations(inspect.unwrap(function), eval_str=True)
-    except Exception:  # noqa: BLE001 - annotations are expressions of the author's
-        return {}
+    """By parameter; nothing where they name what is not imported. Looked up once in a process."""
+    known = _known.get(id(function))
+    if known is None:
+        try:
+            found = inspect.get_annotations(inspect.unwrap(function), eval_str=True)
+        except Exception:  # noqa: BLE001 - annotations are expressions of the author's
+            found = {}
+        known = _known[id(function)] = (function, found)
+    return known[1]
 
 
 def built(value: Any, annotation: Any) -> Any:

@@ -11,7 +11,11 @@ from typing import Any
 from foldline.runtime.codecs import previews
 from foldline.runtime.codecs.port import NotStorable, Written, is_a, type_name
 
+PLAIN = frozenset({type(None), bool, int, float, str, list, tuple})
+"""Types that are JSON by themselves, subclasses not included; a dict may be one of arrays."""
+
 _SCALARS = {bool: "bool", int: "int", float: "float", str: "str"}
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class JsonCodec:
@@ -37,7 +41,7 @@ def dump(value: object) -> tuple[str, str]:
     """The text of a value and its type name. Raises NotStorable, saying which part is not JSON."""
     try:
         plain = _plain(value, "")
-        text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _encode(plain)
         text.encode()
     except RecursionError as error:
         raise NotStorable("it is nested too deeply, or contains itself") from error
