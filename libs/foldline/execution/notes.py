@@ -42,7 +42,7 @@ class Notes:
         self.message = ""
         self.metrics: dict[str, float] = {}
         self.checkpoint: Artifact | None = None
-        self._folder = folder / CHECKPOINTS
+        self._folder = folder
         self._keep = keep
         self._told = told
         self._warn = warn
@@ -75,7 +75,7 @@ class Notes:
     def _take_checkpoint(self, fields: dict[str, Any]) -> None:
         if fields.get("file"):
             # A name, so that nothing but what is in the step's own folder is ever taken.
-            fields = {**fields, "file": self._folder / Path(fields["file"]).name}
+            fields = {**fields, "file": self._folder / CHECKPOINTS / Path(fields["file"]).name}
         if self._newest is not None and self._newest.file is not None:
             self._newest.file.unlink(missing_ok=True)
         self._newest = Product(**fields)

@@ -84,7 +84,7 @@ class Guard:
                 if (broken := await self._watch.look()) is not None:
                     self._attempt.condemn(broken, forced=True)
                     return
-                self._parent.note_memory()
+                self._parent.note_memory_again()
                 continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(left if verdict is None else min(left, patience)):

@@ -117,8 +117,14 @@ class WarmParent:
             await self._send({"op": "signal", "pid": process.pid, "signal": int(number)})
 
     def note_memory(self) -> None:
-        """Whom the kernel has killed for want of memory until now, it was not who runs still."""
-        self._kills, self._noted = kernel.out_of_memory_kills(), time.monotonic()
+        """Whom the kernel has killed for want of memory until now, it was not who begins to run."""
+        self._kills = self._newest = kernel.out_of_memory_kills()
+        self._noted = time.monotonic()
+
+    def note_memory_again(self) -> None:
+        """Nor who runs still, but for the last moment: it may just be about to end of that."""
+        self._kills, self._newest = self._newest, kernel.out_of_memory_kills()
+        self._noted = time.monotonic()
 
     def has_memory_run_out(self) -> bool:
         """Has the kernel killed a process of this machine for want of memory lately?"""

@@ -75,11 +75,13 @@ class _Live:
         self.chain = chain
         self.after: AttemptKey | None = None
         """Begun ahead of the ledger, on the success of that one."""
-        self.has_slot = False
         self.since = time.monotonic()
         self.verdict: Failure | None = None
         self.task: asyncio.Task[None] | None = None
-        self.is_begun = False
+        """None while it is in line."""
+        self.patience: asyncio.TimerHandle | None = None
+        """For which it stays in line."""
+        self.is_running = False
         self.is_ended = False
         self.starting: asyncio.TimerHandle | None = None
         self.pace: Pace | None = None
@@ -102,14 +104,15 @@ class Attempts:
     ) -> None:
         self.changed = asyncio.Event()
         self._session = session
-        self._slots = asyncio.Semaphore(slots)
+        self._free = slots
+        self._line: dict[AttemptKey, _Live] = {}
+        """Who waits for a slot, in this order."""
         self._runner = runner
         self._reports = reports
         self._open_log = open_log
         self._tasks = tasks
         self._known: Known[AttemptKey] = Known()
         self._live: dict[AttemptKey, _Live] = {}
-        self._in_line = 0  # that wait for a slot
         self._is_leaving = False
 
     @property
@@ -146,18 +149,52 @@ class Attempts:
             if work.key in self._known:
                 self._say_again(work)
                 continue
-            live = self._begin(work, Chain(work))
-            live.task = self._tasks.create_task(self._carry_out(live), name=f"attempt {work.key}")
+            self._place(self._take(work, Chain(work)))
         self.changed.set()
         if unreadable is not None:
             raise Poison(unreadable.message) from unreadable
 
-    def _begin(self, work: Work, chain: Chain) -> _Live:
+    def _take(self, work: Work, chain: Chain) -> _Live:
         self._known.add(work.key, self._holds)
         live = self._live[work.key] = _Live(work, self._open_log(work.key), chain)
         if self._is_leaving:
             live.verdict = _LEFT
         return live
+
+    def _place(self, live: _Live) -> None:
+        """Give it a slot, or a place in line."""
+        if live.verdict is not None:
+            self._turn_away(live)
+        elif self._free > 0:
+            self._free -= 1
+            live.task = self._tasks.create_task(self._work(live), name="slot")
+        else:
+            self._line[live.work.key] = live
+            if live.work.slot_seconds:
+                loop = asyncio.get_running_loop()
+                live.patience = loop.call_later(live.work.slot_seconds, self._give_up, live)
+
+    def _next(self) -> _Live | None:
+        """Who gets a slot that is free."""
+        if not self._line:
+            return None
+        live = self._line.pop(next(iter(self._line)))
+        if live.patience is not None:
+            live.patience.cancel()
+        return live
+
+    def _give_up(self, live: _Live) -> None:
+        if self._line.pop(live.work.key, None) is not None:
+            live.verdict = _NO_SLOT
+            self._turn_away(live)
+
+    def _turn_away(self, live: _Live) -> None:
+        """It ends as its verdict says, without a slot."""
+
+        async def end() -> None:
+            await self._carry_out(live)
+
+        live.task = self._tasks.create_task(end(), name="refusal")
 
     def _holds(self, key: AttemptKey) -> bool:
         """Does it run, or has nobody acknowledged its end?"""
@@ -237,26 +274,36 @@ class Attempts:
             live.verdict = verdict
         if self._runner.stop(live.work, grace_seconds, forced=forced):
             return
-        # It waits for a slot, its inputs, or its outputs. A task that has not begun looks for itself.
-        if live.task is not None and live.is_begun and not live.task.cancelling():
+        if self._line.pop(live.work.key, None) is not None:
+            if live.patience is not None:
+                live.patience.cancel()
+            self._turn_away(live)
+        # It waits for its inputs, or its outputs. One that has not begun looks for itself.
+        elif live.task is not None and live.is_running and not live.task.cancelling():
             live.task.cancel()
 
-    async def _carry_out(self, live: _Live) -> None:
-        """To the end of the chain, or as far as it goes at once."""
-        following: _Live | None = live
-        while following is not None:
-            live = following
-            live.is_begun = True
-            try:
-                following = await self._carry_out_one(live)
-            finally:
-                if live.has_slot:
-                    self._slots.release()
-                del self._live[live.work.key]
-                self.changed.set()
+    async def _work(self, first: _Live) -> None:
+        """In one slot: an attempt, and what goes on from it; then who is next in line."""
+        task = asyncio.current_task()
+        live: _Live | None = first
+        try:
+            while live is not None:
+                live.task = task
+                if live.after is None:
+                    live.chain.start()
+                live = await self._carry_out(live) or self._next()
+        finally:
+            self._free += 1
 
-    async def _carry_out_one(self, live: _Live) -> _Live | None:
-        result = await self._result(live)
+    async def _carry_out(self, live: _Live) -> _Live | None:
+        """To its report; what goes on from it, if anything does."""
+        try:
+            return self._end(live, await self._result(live))
+        finally:
+            del self._live[live.work.key]
+            self.changed.set()
+
+    def _end(self, live: _Live, result: Result) -> _Live | None:
         live.is_ended = True
         if live.starting is not None:
             live.starting.cancel()
@@ -270,7 +317,7 @@ class Attempts:
         self._reports.send(
             report,
             live.work.partition,
-            may_wait=following is not None or self._in_line > 0,
+            may_wait=following is not None or bool(self._line),
             is_precious=live.work.effects == "unsafe",
         )
         return following
@@ -283,22 +330,25 @@ class Attempts:
         )
         if work is None or work.key in self._known:
             return None
-        following = self._begin(work, chain)
-        following.task, following.after = live.task, live.work.key
-        following.has_slot, live.has_slot = live.has_slot, False
+        following = self._take(work, chain)
+        following.after = live.work.key
         return following
 
     async def _result(self, live: _Live) -> Result:
         """However it ends. A bug in here costs this attempt and nothing else."""
+        live.is_running = True
         try:
             result = await self._run(live)
         except asyncio.CancelledError:
-            if live.verdict is None:
+            if live.verdict is None or live.task is None:
                 raise  # the whole process is being ended
+            live.task.uncancel()  # others are carried out by this task, too
             result = Result(failure=live.verdict)
         except Exception as error:
             log.exception("attempt_broken", key=str(live.work.key), exc_info=error)
             result = Result(failure=_BUG)
+        finally:
+            live.is_running = False
         try:
             await live.log.end()
         except ArtifactError as error:
@@ -310,8 +360,6 @@ class Attempts:
     async def _run(self, live: _Live) -> Result:
         if live.verdict is not None:
             return Result(failure=live.verdict)
-        if not live.has_slot and not await self._has_got_slot(live):
-            return Result(failure=_NO_SLOT)
         metrics.BUSY.inc()
         try:
             if live.work.effects == "unsafe" and not await live.log.begin_once():
@@ -324,22 +372,6 @@ class Attempts:
             )
         finally:
             metrics.BUSY.dec()
-
-    async def _has_got_slot(self, live: _Live) -> bool:
-        if self._slots.locked():
-            self._in_line += 1
-            try:
-                async with asyncio.timeout(live.work.slot_seconds or None):
-                    await self._slots.acquire()
-            except TimeoutError:
-                return False
-            finally:
-                self._in_line -= 1
-        else:
-            await self._slots.acquire()
-        live.has_slot = True
-        live.chain.start()
-        return True
 
     def _on_started(self, live: _Live) -> None:
         """Not told at once: the end of a short attempt tells of its start, too, in one commit."""

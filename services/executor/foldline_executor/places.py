@@ -1,6 +1,6 @@
 """What attempts need on this machine before they start: environment, code, inputs. Each is fetched once.
 
-    async with places.stay(attempt_log.note) as stay:
+    with places.stay(attempt_log.note) as stay:
         python = await stay.python(work.environment)
 
 What an attempt got stays until its stay ends; after that it may go, the longest unused first, when there is
@@ -13,9 +13,11 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
@@ -38,6 +40,10 @@ DECLARED = 200
 """Texts of locks that are remembered."""
 
 _BARE = Environment(python=f"{sys.version_info.major}.{sys.version_info.minor}")
+
+
+Held = list[Callable[[], None]]
+"""How what an attempt has is given back."""
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,10 +71,10 @@ class _Kept:
         """Nobody has removed it by hand."""
         return os.path.exists(self._mark)  # noqa: PTH110 - quicker
 
-    def __enter__(self) -> None:
+    def take(self) -> None:
         self.users += 1
 
-    def __exit__(self, *_: object) -> None:
+    def give_back(self) -> None:
         self.users -= 1
         self.used = time.monotonic()
         if self._is_over and not self.users:
@@ -102,11 +108,9 @@ class Places:
         self._once = Once()
         self._fetched = TRIM_AFTER_BYTES
 
-    @asynccontextmanager
-    async def stay(self, tell: Tell) -> AsyncIterator[Stay]:
+    def stay(self, tell: Tell) -> Stay:
         """For one attempt; `tell` takes lines for people about what takes its time."""
-        async with AsyncExitStack() as held:
-            yield Stay(self, held, tell)
+        return Stay(self, tell)
 
     async def collect(self) -> None:
         """Bring everything under its bounds."""
@@ -124,12 +128,13 @@ class Places:
         for kept in self._kept.values():
             await kept.let_go()
 
-    async def python(self, digest: str, held: AsyncExitStack, tell: Tell) -> Path:
+    async def python(self, digest: str, held: Held, tell: Tell) -> Path:
         """This and the next two are for a stay; `held` is what it gives back."""
         kept = self._kept.get(digest)
         if kept is None or not kept.is_whole:
             kept = await self._keep(digest, tell)
-        held.enter_context(kept)
+        kept.take()
+        held.append(kept.give_back)
         return kept.python
 
     async def _keep(self, digest: str, tell: Tell) -> _Kept:
@@ -154,9 +159,9 @@ class Places:
             async with self._environments.use(environment, tell):
                 await self._trim_environments()
 
-    async def bundle(self, digest: str, held: AsyncExitStack, tell: Tell) -> Path:
+    async def bundle(self, digest: str, held: Held, tell: Tell) -> Path:
         folder = _take(self._bundles, digest, held)
-        if not folder.is_dir():
+        if not os.path.exists(folder):  # noqa: ASYNC240, PTH110 - quicker
             await self._once.do(f"bundle {digest}", tell, lambda _: self._unpack(digest, folder))
         return folder
 
@@ -165,7 +170,7 @@ class Places:
         await asyncio.to_thread(bundles.unpack, archive, folder)
         await self._trim_bundles()
 
-    async def artifact(self, digest: str, held: AsyncExitStack, tell: Tell) -> Path:
+    async def artifact(self, digest: str, held: Held, tell: Tell) -> Path:
         local = self._store.local_path(digest)
         if local is not None:
             return local
@@ -196,12 +201,19 @@ class Places:
 
 
 class Stay:
-    """What one attempt has of this machine. None of it is to be written."""
+    """What one attempt has of this machine, until the block ends. None of it is to be written."""
 
-    def __init__(self, places: Places, held: AsyncExitStack, tell: Tell) -> None:
+    def __init__(self, places: Places, tell: Tell) -> None:
         self._places = places
-        self._held = held
+        self._held: Held = []
         self._tell = tell
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for give_back in reversed(self._held):
+            give_back()
 
     async def python(self, digest: str) -> Path:
         """The interpreter of an environment; "" is the bare one of no packages."""
@@ -216,8 +228,8 @@ class Stay:
         return await self._places.artifact(digest, self._held, self._tell)
 
 
-def _take(shelf: Shelf, digest: str, held: AsyncExitStack) -> Path:
+def _take(shelf: Shelf, digest: str, held: Held) -> Path:
     name = digest.removeprefix("sha256:")
     path = shelf.take(name)
-    held.callback(shelf.give_back, name)
+    held.append(partial(shelf.give_back, name))
     return path

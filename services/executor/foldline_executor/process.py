@@ -42,7 +42,7 @@ class Runner:
         """To the end, whatever that is. Raises only when it is cancelled, or for a bug."""
         folder = f"{self._work}/{new_id()}"
         try:
-            async with self._places.stay(attempt_log.note) as stay:
+            with self._places.stay(attempt_log.note) as stay:
                 inputs = Inputs(self._store.local_path, stay.artifact)
                 carrier = Carrier(self._backend, self._store, inputs, permits_pickle=self._permits_pickle)
                 python = await stay.python(work.environment)

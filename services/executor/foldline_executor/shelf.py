@@ -9,7 +9,6 @@ import os
 import shutil
 import threading
 import time
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,32 +17,49 @@ from foldline.chassis.clock import new_id
 PARTIAL = ".partial"
 """In the names of what is not whole; `home` removes what a killed process left of it."""
 
+NOTED_SECONDS = 10.0
+"""So exact is the time of the last use: to note each one would cost more than to find what is wanted."""
+
+
+class _Item:
+    """One that was taken at some time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.takers = 0
+        self.noted = -NOTED_SECONDS
+
+    def note_use(self) -> None:
+        now = time.monotonic()
+        if now - self.noted >= NOTED_SECONDS:
+            self.noted = now
+            with suppress(FileNotFoundError):
+                os.utime(self.path)
+
 
 class Shelf:
     """One folder. Taking is for the event loop, trimming for a thread."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._held: Counter[str] = Counter()
+        self._items: dict[str, _Item] = {}
         self._lock = threading.Lock()
 
     def take(self, name: str) -> Path:
         """Where it is or will be; it stays until it is given back."""
-        path = self._folder / name
         with self._lock:
-            self._held[name] += 1
-            with suppress(FileNotFoundError):
-                os.utime(path)
-        return path
+            item = self._items.get(name)
+            if item is None:
+                item = self._items[name] = _Item(self._folder / name)
+            item.takers += 1
+            item.note_use()
+        return item.path
 
     def give_back(self, name: str) -> None:
         with self._lock:
-            self._held[name] -= 1
-            if self._held[name] <= 0:
-                del self._held[name]
-            # It was used until now, not only from when it was taken.
-            with suppress(FileNotFoundError):
-                os.utime(self._folder / name)
+            item = self._items[name]
+            item.takers -= 1
+            item.note_use()  # until now, not only from when it was taken
 
     def trim_bytes(self, limit: int) -> None:
         """Bring the files together under the limit."""
@@ -78,8 +94,10 @@ class Shelf:
         """At once for whoever looks, then piece by piece."""
         gone = path.with_name(f"{path.name}{PARTIAL}-{new_id()}")
         with self._lock:
-            if path.name in self._held:
+            item = self._items.get(path.name)
+            if item is not None and item.takers:
                 return False
+            self._items.pop(path.name, None)
             with suppress(FileNotFoundError):
                 path.rename(gone)
         if gone.is_dir():

@@ -237,9 +237,9 @@ async def test_inputs_of_a_remote_store_are_bounded_and_those_of_running_steps_s
     here.store.local_path = lambda _: None  # type: ignore[method-assign, assignment]  # as if it were remote
     with home.hold(here.home) as held_home:
         places = Places(here.store, held_home, bounds=Bounds(artifact_bytes=1500))
-        async with places.stay(silent) as stay:
+        with places.stay(silent) as stay:
             held = [await stay.artifact(digest) for digest in digests[:2]]
-            async with places.stay(silent) as other:
+            with places.stay(silent) as other:
                 for digest in digests[2:]:
                     await other.artifact(digest)
             await places.collect()

@@ -7,25 +7,27 @@ pydantic models are built from an object with their fields; everything else stay
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import typing
 from collections.abc import Callable
 from typing import Any
 
-_known: dict[int, tuple[Callable[..., Any], dict[str, Any]]] = {}
-"""Functions by identity, which they keep as long as they are in here, and what was found."""
-
 
 def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
     """By parameter; nothing where they name what is not imported. Looked up once in a process."""
-    known = _known.get(id(function))
-    if known is None:
-        try:
-            found = inspect.get_annotations(inspect.unwrap(function), eval_str=True)
-        except Exception:  # noqa: BLE001 - annotations are expressions of the author's
-            found = {}
-        known = _known[id(function)] = (function, found)
-    return known[1]
+    try:
+        return _annotations_of(function)
+    except TypeError:  # it cannot be hashed
+        return _annotations_of.__wrapped__(function)
+
+
+@functools.lru_cache(maxsize=128)
+def _annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return inspect.get_annotations(inspect.unwrap(function), eval_str=True)
+    except Exception:  # noqa: BLE001 - annotations are expressions of the author's
+        return {}
 
 
 def built(value: Any, annotation: Any) -> Any:
