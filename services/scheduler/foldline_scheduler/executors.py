@@ -43,7 +43,8 @@ class Session:
         self.others: dict[
             AttemptKey, Taken
         ] = {}  # that the heartbeat shows and this scheduler knows nothing of
-        self.ended: set[AttemptKey] = set()  # reported as ended, and held until that is acknowledged
+        self.ended: set[AttemptKey] = set()  # reported as ended; heartbeats may still show them
+        self.just_ended: set[AttemptKey] = set()  # those since the last heartbeat
         self.pace = LEAD_SECONDS  # seconds that its attempts lately took, in the mean
         self.odd = 0  # attempts of ours that take anything but the usual
         self.used = NOTHING  # by what this scheduler reserved
@@ -84,7 +85,7 @@ class Session:
     @property
     def lead(self) -> int:
         """Attempts of the usual size that it takes beyond its slots."""
-        if self.odd or any(taken.size != USUAL for taken in self.others.values()):
+        if self.odd or any(taken.size not in (USUAL, NOTHING) for taken in self.others.values()):
             return 0
         slots = self.heartbeat.slots
         if USUAL.millicpus * slots > self.total.millicpus:
@@ -126,7 +127,9 @@ class Executors:
         session.heartbeat = heartbeat
         session.held = frozenset(heartbeat.held)
         session.heard_at = now
-        session.ended &= session.held
+        # The next one may have been on its way when what it shows had just ended.
+        session.ended = session.ended & session.held | session.just_ended
+        session.just_ended = set()
         self._take_others(session)
         if _offered(before) != _offered(heartbeat):
             self._changed(session)
@@ -194,6 +197,7 @@ class Executors:
             return
         here.reserve(key, taken)
         here.ended.discard(key)
+        here.just_ended.discard(key)
         if key in here.others:
             self._take_others(here)
         self._changed(here)
@@ -213,8 +217,9 @@ class Executors:
             if not absent:
                 self._absent.pop(session, None)
             return
-        if is_over and key in here.held:
+        if is_over:
             here.ended.add(key)
+            here.just_ended.add(key)
         if not is_over or key in here.others:
             self._take_others(here)
         self._changed(here)

@@ -75,6 +75,14 @@ def test_a_session_with_something_unusual_does_not_lead() -> None:
     assert lead(executors) > 0
 
 
+def test_what_has_ended_and_waits_for_its_acknowledgement_takes_no_lead_away() -> None:
+    executors = ending(0.01)
+
+    executors.hear(beat(held=(OTHERS,), claims=(Claim(),)), now=1.0)
+
+    assert lead(executors) > 0
+
+
 def test_room_is_taken_until_it_is_released() -> None:
     executors = hearing(cpu=8)
 
@@ -115,6 +123,19 @@ def test_an_attempt_that_ended_takes_nothing_whatever_the_next_heartbeat_says() 
     executors.hear(beat(held=(KEY,), claims=(CLAIM,)), now=1.0)
 
     assert (free(executors)[0][1].slots, executors.usage) == (2, {})
+
+
+def test_a_heartbeat_that_was_on_its_way_when_an_attempt_ended_takes_nothing_back() -> None:
+    executors = hearing()
+    executors.reserve("s1", KEY)
+    executors.release("s1", KEY)
+
+    executors.hear(beat(held=(KEY,), claims=(CLAIM,)), now=1.0)
+    assert (free(executors)[0][1].slots, executors.usage) == (2, {})
+
+    executors.hear(beat(), now=2.0)
+    executors.hear(beat(held=(KEY,), claims=(CLAIM,)), now=3.0)  # so somebody else gave it out again
+    assert (free(executors)[0][1].slots, executors.usage) == (1, dict.fromkeys(CLAIMED, 1))
 
 
 def test_attempts_of_others_are_counted_by_their_claims() -> None:
