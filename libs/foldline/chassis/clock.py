@@ -7,7 +7,6 @@ import threading
 import time
 from datetime import UTC, datetime
 from typing import Protocol
-from uuid import UUID
 
 
 class Clock(Protocol):
@@ -44,4 +43,5 @@ def new_id() -> str:
     tick = _ticks.next()
     noise = int.from_bytes(os.urandom(8)) >> 2
     bits = (tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | noise
-    return str(UUID(int=bits))
+    text = f"{bits:032x}"  # what str(UUID(int=bits)) says, for a third
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

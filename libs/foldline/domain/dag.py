@@ -40,12 +40,17 @@ class Plan(msgspec.Struct, frozen=True):
 
 def compile(graph: Graph) -> Plan:  # noqa: A001  # the word of the field; always used as dag.compile
     """Check `graph` and the bodies in it, and lay out its plan. Raises GraphError with every problem."""
+    check(graph)
+    return lay_out(graph)
+
+
+def check(graph: Graph) -> None:
+    """Raises GraphError with every problem but for a cycle."""
     problems = list(checks.problems(graph))
     for step in graph.steps:
         problems += _body_problems(step)
     if problems:
         raise GraphError(tuple(problems))
-    return lay_out(graph)
 
 
 def lay_out(graph: Graph) -> Plan:

@@ -15,7 +15,7 @@ from typing import assert_never
 
 from msgspec import UNSET
 
-from foldline.domain import inner, operations, reports, timers, waits
+from foldline.domain import dag, inner, operations, reports, timers, waits
 from foldline.domain import run_events as ev
 from foldline.domain.commands import (
     AnswerWait,
@@ -110,6 +110,8 @@ def _create(state: RunState | None, command: CreateRun, now: datetime) -> Decisi
         if state.created == command.created or _is_same_part(state.created, command.created):
             return Decision(state, now)
         raise Refused("RUN_EXISTS", f"run {command.created.run_id} exists already", Kind.ALREADY_EXISTS)
+    if command.created.parent is UNSET:  # what runs inside a step was checked with the step
+        dag.check(command.created.graph)
     decision = Decision(evolve(None, command.created, now), now, [command.created])
     settle(decision, range(len(decision.state.steps)))
     return decision

@@ -60,9 +60,7 @@ def _initial(event: ev.RunCreated, at: datetime) -> RunState:
         named = [(dag.numbered(over, first + place), item) for place, item in enumerate(event.items)]
         parameters = parameters | {name: item.value for name, item in named if item.value is not UNSET}
         inputs = inputs | {name: item.artifact for name, item in named if item.artifact is not UNSET}
-        plan = dag.lay_out(graph)
-    else:
-        plan = dag.compile(graph)
+    plan = dag.lay_out(graph)
     steps = Steps(
         StepState(
             name=step.name,

@@ -83,4 +83,4 @@ def time_text(time: datetime) -> str:
     """RFC 3339 in UTC with exactly six digits of a second. Raises ValueError for a time without zone."""
     if time.tzinfo is None:
         raise ValueError(f"the time of an event needs a zone: {time.isoformat()}")
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

@@ -18,7 +18,7 @@ from foldline.bus.port import Message
 from foldline.chassis import logs
 from foldline.chassis.clock import Clock
 from foldline.domain import timers
-from foldline.domain.commands import Command, ExpandSteps, FireTimers, RecallSteps
+from foldline.domain.commands import Command, CreateRun, ExpandSteps, FireTimers, RecallSteps
 from foldline.domain.effects import Dispatch, Effect, StopAttempt, effects, standing
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.run import RunState, StepState, expandable, recallable
@@ -136,7 +136,9 @@ class Owner:
 
     async def command(self, run_id: str, command: Command, meta: facts.Meta) -> RunState:
         """Carry out a command of an owned run and wait for its commit. Raises its refusal."""
-        run = await self.load(run_id) or self.keep(run_id)
+        # A run that is to be made is not there, as a rule; where it is, its append says so.
+        is_new = isinstance(command, CreateRun)
+        run = self.keep(run_id) if is_new else await self.load(run_id) or self.keep(run_id)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         posted = Posted(command, meta, done)
         self.post(run, posted)

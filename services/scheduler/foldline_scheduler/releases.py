@@ -17,6 +17,9 @@ from foldline.wire import failures, messages
 
 RESOLVE_SECONDS = 10.0
 
+KEPT = 200
+"""Releases whose code is remembered: a release never changes."""
+
 
 class Resolved(Struct, frozen=True):
     """What a start of the workflow runs now."""
@@ -29,6 +32,7 @@ class Resolved(Struct, frozen=True):
 class Releases:
     def __init__(self, registry: grpc.aio.Channel) -> None:
         self._registry = WorkflowServiceStub(registry)
+        self._codes: dict[str, Code] = {}
 
     async def resolve(
         self, workspace: str, workflow: str, values: Mapping[str, Json], *, allow_missing: bool
@@ -44,7 +48,7 @@ class Releases:
             answer = await self._registry.ResolveRun(
                 question, timeout=RESOLVE_SECONDS, metadata=bearer_metadata()
             )
-        return Resolved(_code(answer.release), messages.from_struct(answer.parameters), answer.region)
+        return Resolved(self._code(answer.release), messages.from_struct(answer.parameters), answer.region)
 
     async def find(self, workspace: str, workflow: str, digest: str) -> Code:
         """A release by its digest; an empty one means the current release."""
@@ -53,16 +57,20 @@ class Releases:
             answer = await self._registry.GetRelease(
                 question, timeout=RESOLVE_SECONDS, metadata=bearer_metadata()
             )
-        return _code(answer.release)
+        return self._code(answer.release)
 
-
-def _code(release: pb.Release) -> Code:
-    return Code(
-        release=release.digest,
-        graph=messages.from_message(release.graph, Graph),
-        bundle=release.bundle,
-        environment=release.environment,
-    )
+    def _code(self, release: pb.Release) -> Code:
+        known = self._codes.get(release.digest)
+        if known is None:
+            if len(self._codes) >= KEPT:
+                self._codes.clear()
+            known = self._codes[release.digest] = Code(
+                release=release.digest,
+                graph=messages.from_message(release.graph, Graph),
+                bundle=release.bundle,
+                environment=release.environment,
+            )
+        return known
 
 
 @asynccontextmanager
