@@ -8,9 +8,11 @@ import pty
 import subprocess
 import sys
 
+import pytest
+
 PREAMBLE = """
-import logging, structlog
 from foldline.chassis import logs
+import logging, sys, structlog
 log = logs.logger()
 """
 
@@ -78,15 +80,25 @@ logging.getLogger("uvicorn").debug("not shown")
     assert (entry["event"], entry["logger"], entry["service"]) == ("port 80 is slow", "uvicorn", "registry")
 
 
-def test_debug_lines_are_shown_only_when_asked_for() -> None:
-    lines = _run("""
-logs.configure("registry", "json")
-log.debug("hidden")
-logs.configure("registry", "json", "debug")
-log.debug("shown")
+@pytest.mark.parametrize(("level", "shown"), [("info", ["told"]), ("debug", ["whispered", "told"])])
+def test_debug_lines_are_shown_only_when_asked_for(level: str, shown: list[str]) -> None:
+    lines = _run(f"""
+logs.configure("registry", "json", "{level}")
+log.debug("whispered")
+log.info("told")
 """)
 
-    assert [json.loads(line)["event"] for line in lines] == ["shown"]
+    assert [json.loads(line)["event"] for line in lines] == shown
+
+
+def test_a_service_does_not_load_what_draws_for_terminals() -> None:
+    [line] = _run("""
+logs.configure("registry", "json")
+log.info("loaded", rich="rich" in sys.modules)
+import rich
+""")
+
+    assert json.loads(line)["rich"] is False
 
 
 def test_a_value_that_json_does_not_know_is_shown_by_its_repr() -> None:
