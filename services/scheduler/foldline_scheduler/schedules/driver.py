@@ -82,7 +82,7 @@ class Driver(ABC, Generic[S]):
         self._gate = asyncio.Semaphore(AT_ONCE)
 
     async def follow(self) -> None:
-        """Take over what became ours, let go what is not, see what others wrote. Called twice a second."""
+        """Take over what became ours, let go what is not, see what others wrote. Called every second."""
         await self._views.catch_up()
         streams = await self._views.of(self.category, self._owner.partitions)
         for name in [name for name in self.held if name not in streams or not self._owner.owns(name)]:

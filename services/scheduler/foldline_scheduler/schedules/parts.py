@@ -26,8 +26,8 @@ from foldline_scheduler.schedules.trigger_servicer import TriggerServicer
 from foldline_scheduler.schedules.triggers import Triggers
 from foldline_scheduler.schedules.views import Views
 
-FOLLOW_SECONDS = 0.5
-TICK_SECONDS = 0.1
+FOLLOW_SECONDS = 1.0
+TICK_SECONDS = 0.25
 FLUSH_SECONDS = 1.0
 
 _PACKAGE = "foldline.api.scheduler.v1"

@@ -19,7 +19,7 @@ class Schedules(Driver[ScheduleState]):
     refuse_run = staticmethod(schedules.refuse_run)
 
     async def tick(self) -> None:
-        """See whose time has come. Called ten times a second; looks into memory alone."""
+        """See whose time has come. Called four times a second; looks into memory alone."""
         now = self._clock.now()
         for held in list(self.held.values()):
             if held.next is not None and held.next <= now and not held.is_busy:
