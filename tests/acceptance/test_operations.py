@@ -55,11 +55,12 @@ def until_restarted(here: Installation, name: str, before: int) -> None:
 
 def started(here: Installation, run_id: str) -> Counter[tuple[str, int]]:
     """Attempts of the run and of the runs inside it, by step and number."""
-    found = Counter(
-        (event["data"]["step"], event["data"]["attempt"])
-        for event in here.history(run_id)
-        if event["type"] == "AttemptStarted"
+    history = here.history(run_id)
+    found, ended = (
+        Counter((one["data"]["step"], one["data"]["attempt"]) for one in history if one["type"] == type_)
+        for type_ in ("AttemptStarted", "AttemptSucceeded")
     )
+    found |= ended  # of a short one only that is told
     for child in here.ask("runs", "--children-of", run_id, "--limit", "1000"):
         for (step, attempt), times in started(here, child["run_id"]).items():
             found[f"{child['run_id'].removeprefix(run_id)}/{step}", attempt] += times

@@ -143,9 +143,11 @@ def _attempt_failed(state: RunState, event: ev.AttemptFailed, at: datetime) -> R
 def _ended_attempt(
     step: StepState, event: ev.AttemptSucceeded | ev.AttemptFailed, status: str, at: datetime
 ) -> StepState:
-    """The start of a short attempt is told with its end; how long it took says when it was."""
+    """The end of a short attempt tells of its start, too: how long it took says when that was."""
     attempt = _current(step, event)
     started = attempt.started_at
+    if started is None and status == "succeeded":
+        started = at
     if started is not None and event.seconds:
         started = max(attempt.scheduled_at, min(started, at - timedelta(seconds=event.seconds)))
     attempt = replace(
@@ -157,7 +159,7 @@ def _ended_attempt(
         max_rss_bytes=event.max_rss_bytes,
         log_lines=event.log_lines,
     )
-    first = step.started_at if len(step.attempts) > 1 else started
+    first = step.started_at or started if len(step.attempts) > 1 else started
     return replace(_with(step, attempt), started_at=first)
 
 

@@ -77,9 +77,10 @@ def lose(decision: Decision, command: LoseAttempts) -> None:
 def _tells_of_start(attempt: AttemptState, report: Report) -> bool:
     """An executor repeats its newest report alone, so an end may be the first that is heard of a start.
 
-    A failure that took no time is one before there was a process: the environment, an input, the store.
+    A success says by itself that it was. A failure that took no time is one before there was a process: the
+    environment, an input, the store.
     """
-    if attempt.status != "scheduled":
+    if attempt.status != "scheduled" or report.kind == "succeeded":
         return False
     return report.kind != "failed" or report.seconds > 0
 
@@ -135,6 +136,7 @@ def _succeeded(report: Report) -> ev.AttemptSucceeded:
         max_rss_bytes=report.max_rss_bytes,
         log_lines=report.log_lines,
         metrics=report.metrics,
+        executor=report.session,
     )
 
 

@@ -72,6 +72,7 @@ class AttemptSucceeded(Event, frozen=True, kw_only=True):
     max_rss_bytes: int = 0
     log_lines: int = 0
     metrics: dict[str, float] = {}
+    executor: str = ""
 
 
 class AttemptFailed(Event, frozen=True, kw_only=True):

@@ -103,10 +103,12 @@ def test_an_event_that_was_edited_is_found() -> None:
     assert "CHAIN" in rules(whole)
 
 
-def test_an_attempt_that_another_session_started_is_found() -> None:
+@pytest.mark.parametrize("told", [ev.AttemptStarted, ev.AttemptSucceeded])
+def test_an_attempt_that_another_session_carried_out_is_found(
+    told: type[ev.AttemptStarted | ev.AttemptSucceeded],
+) -> None:
     history = [
-        (replace(event, executor="other") if isinstance(event, ev.AttemptStarted) else event, at)
-        for event, at in played()
+        (replace(event, executor="other") if isinstance(event, told) else event, at) for event, at in played()
     ]
 
     assert "NO_VALID_FENCE" in rules(recorded(history))

@@ -223,13 +223,20 @@ def test_a_report_of_an_attempt_that_never_was_is_refused() -> None:
         game.play(ReceiveReport(report("a", 1, "started")))
 
 
-def test_an_end_whose_start_was_never_heard_of_records_both() -> None:
+def test_a_success_whose_start_was_never_heard_of_says_by_itself_when_that_was() -> None:
     game = Game(graph(function("a")))
     game.schedule()
-    done = ReceiveReport(report("a", 1, "succeeded"))
+    game.wait(3)
 
-    assert game.play(done) == ["AttemptStarted", "AttemptSucceeded", "RunCompleted"]
+    done = ReceiveReport(report("a", 1, "succeeded", seconds=2.0))
+    assert game.play(done) == ["AttemptSucceeded", "RunCompleted"]
     assert game.play(ReceiveReport(report("a", 1, "started"))) == []
+
+    attempt = game.state.step("a").attempts[-1]
+    assert attempt.started_at is not None
+    assert attempt.ended_at is not None
+    assert (attempt.ended_at - attempt.started_at).total_seconds() == 2.0
+    assert game.state.step("a").started_at == attempt.started_at
 
 
 @pytest.mark.parametrize(("seconds", "events"), [(0.5, ["AttemptStarted"]), (0.0, [])])

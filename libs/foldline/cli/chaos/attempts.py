@@ -56,8 +56,13 @@ class _Attempts:
         what = f"attempt {event.attempt} of {event.step}"
         if self.open.pop(event.step, None) != event.attempt:
             yield Finding(self.run_id, "NO_VALID_FENCE", f"{what} ended, and was not under way")
-        is_call = isinstance(event, ev.AttemptSucceeded) and event.step not in self.inner
-        if is_call and not self.called.get(f"{self.run_id}:{event.step}:{event.attempt}"):
+        if not isinstance(event, ev.AttemptSucceeded) or event.step in self.inner:
+            return
+        owner = self.sessions.get((event.step, event.attempt))
+        if owner != event.executor:
+            problem = f"{what} was carried out by {event.executor}, and belongs to {owner}"
+            yield Finding(self.run_id, "NO_VALID_FENCE", problem)
+        if not self.called.get(f"{self.run_id}:{event.step}:{event.attempt}"):
             yield Finding(self.run_id, "NEVER_CALLED", what)
 
     def close(self) -> Iterator[Finding]:

@@ -248,7 +248,9 @@ Global___StepScheduled: typing_extensions.TypeAlias = StepScheduled
 
 @typing.final
 class AttemptStarted(google.protobuf.message.Message):
-    """AttemptStarted: the executor started the step's process."""
+    """AttemptStarted: the executor started the step's process. Of an attempt that succeeded within moments only its end is
+    recorded.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -317,6 +319,7 @@ class AttemptSucceeded(google.protobuf.message.Message):
     MAX_RSS_BYTES_FIELD_NUMBER: builtins.int
     LOG_LINES_FIELD_NUMBER: builtins.int
     METRICS_FIELD_NUMBER: builtins.int
+    EXECUTOR_FIELD_NUMBER: builtins.int
     step: builtins.str
     attempt: builtins.int
     seconds: builtins.float
@@ -325,6 +328,8 @@ class AttemptSucceeded(google.protobuf.message.Message):
     """Peak resident memory of the step's process."""
     log_lines: builtins.int
     """Lines of log kept."""
+    executor: builtins.str
+    """Session that carried it out; empty for a step whose runs inside it ended."""
     @property
     def outputs(self) -> google.protobuf.internal.containers.MessageMap[builtins.str, foldline.api.event.v1.artifact_pb2.Artifact]: ...
     @property
@@ -346,8 +351,9 @@ class AttemptSucceeded(google.protobuf.message.Message):
         max_rss_bytes: builtins.int = ...,
         log_lines: builtins.int = ...,
         metrics: collections.abc.Mapping[builtins.str, builtins.float] | None = ...,
+        executor: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "log_lines", b"log_lines", "max_rss_bytes", b"max_rss_bytes", "metrics", b"metrics", "outputs", b"outputs", "reads", b"reads", "seconds", b"seconds", "step", b"step"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "executor", b"executor", "log_lines", b"log_lines", "max_rss_bytes", b"max_rss_bytes", "metrics", b"metrics", "outputs", b"outputs", "reads", b"reads", "seconds", b"seconds", "step", b"step"]) -> None: ...
 
 Global___AttemptSucceeded: typing_extensions.TypeAlias = AttemptSucceeded
 
