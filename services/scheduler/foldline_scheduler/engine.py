@@ -19,6 +19,7 @@ from foldline_scheduler.backlog import RUNS, Backlog
 from foldline_scheduler.executors import Executors
 from foldline_scheduler.forks import Forks
 from foldline_scheduler.handlers import Handlers
+from foldline_scheduler.heads import Heads
 from foldline_scheduler.limits import Limits
 from foldline_scheduler.lineages import Lineages
 from foldline_scheduler.listener import Listener
@@ -51,7 +52,7 @@ class Engine(NamedTuple):
 
     def handlers(self, base: Base, registry: grpc.aio.Channel) -> Handlers:
         """The use cases, for a gRPC edge."""
-        releases = Releases(registry)
+        releases = Releases(registry, Heads(base.store))
         forks = Forks(releases, self.lineages, Lists(base.artifacts), ReuseTable(base.pool))
         roster = Roster(self.owner.executors, base.bus, time.monotonic)
         return Handlers(self.owner, base.bus, releases, forks, base.clock, roster)

@@ -55,6 +55,7 @@ class ScriptedRegistry:
         self.askers: list[str] = []
         self.refusal: FoldlineError | None = None
         self.refused = 0
+        self.stream, self.version = "", 0  # up to which its answers go
         self._clock = clock
         self._graph = graph
 
@@ -66,7 +67,11 @@ class ScriptedRegistry:
         self.askers.append(self._check(request.workflow, context))
         chosen = parameters.check(self._graph.parameters, messages.from_struct(request.values))
         return registry_pb.ResolveRunResponse(
-            release=self._release(), parameters=messages.to_struct(chosen), region="local"
+            release=self._release(),
+            parameters=messages.to_struct(chosen),
+            region="local",
+            stream=self.stream,
+            version=self.version,
         )
 
     def add_to(self, _registry: object, server: Any) -> None:

@@ -9,6 +9,7 @@ from foldline.api.registry.v1 import workflow_service_pb2 as pb
 from foldline.api.registry.v1.workflow_service_pb2_grpc import WorkflowServiceServicer
 from foldline.domain.spec import Environment, Graph
 from foldline.wire import messages
+from foldline_registry import streams
 from foldline_registry.drafts import Draft
 from foldline_registry.handlers.releases import Releases
 from foldline_registry.handlers.workflows import Workflows
@@ -83,4 +84,6 @@ class WorkflowServicer(WorkflowServiceServicer):
             release=replies.release(found.release, number=found.workflow.number),
             parameters=messages.to_struct(found.parameters),
             region=found.workflow.region,
+            stream=streams.workflow(request.workspace, request.workflow),
+            version=found.workflow.revision,
         )

@@ -413,7 +413,14 @@ class ResolveRunResponse(google.protobuf.message.Message):
     RELEASE_FIELD_NUMBER: builtins.int
     PARAMETERS_FIELD_NUMBER: builtins.int
     REGION_FIELD_NUMBER: builtins.int
+    STREAM_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
     region: builtins.str
+    stream: builtins.str
+    """The ledger's stream of the workflow, and its newest version: as long as there is no newer one, the same
+    question has the same answer.
+    """
+    version: builtins.int
     @property
     def release(self) -> Global___Release: ...
     @property
@@ -426,8 +433,10 @@ class ResolveRunResponse(google.protobuf.message.Message):
         release: Global___Release | None = ...,
         parameters: google.protobuf.struct_pb2.Struct | None = ...,
         region: builtins.str = ...,
+        stream: builtins.str = ...,
+        version: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["parameters", b"parameters", "release", b"release"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["parameters", b"parameters", "region", b"region", "release", b"release"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["parameters", b"parameters", "region", b"region", "release", b"release", "stream", b"stream", "version", b"version"]) -> None: ...
 
 Global___ResolveRunResponse: typing_extensions.TypeAlias = ResolveRunResponse
