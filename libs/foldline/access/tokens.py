@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import jwt
 import msgspec
@@ -17,6 +18,9 @@ ALGORITHM = "HS256"
 ISSUER = "foldline"
 SHORTEST_KEY_BYTES = 32
 LONGEST_TTL_SECONDS = 10 * 365 * 24 * 3600
+
+KEPT = 256
+"""Tokens whose signature is not checked again by the same process; when they expire is, every time."""
 
 #: A token may be used this long before its birth: clocks of two machines differ.
 LEEWAY = timedelta(seconds=60)
@@ -55,23 +59,29 @@ def issue(
 
 def verify(key: Secret | str, token: str, now: datetime) -> Caller:
     """Who holds this token. Raises UNAUTHENTICATED, saying why, for one that is not valid at `now`."""
-    try:
-        payload = jwt.decode(
-            token,
-            signing_key(key),
-            algorithms=[ALGORITHM],
-            issuer=ISSUER,
-            # Times are compared below, with the caller's clock: PyJWT would ask the system's.
-            options={"verify_exp": False, "verify_iat": False, "verify_nbf": False},
-        )
-        claims = msgspec.convert(payload, Claims)
-    except (jwt.InvalidTokenError, msgspec.ValidationError) as error:
-        raise _refused("TOKEN_INVALID", "the token is not one of this installation") from error
+    claims = _claims(signing_key(key), token)
     if now >= datetime.fromtimestamp(claims.exp, UTC):
         raise _refused("TOKEN_EXPIRED", f"the token of {claims.sub} has expired")
     if now + LEEWAY < datetime.fromtimestamp(claims.iat, UTC):
         raise _refused("TOKEN_INVALID", f"the token of {claims.sub} is not valid yet")
     return Caller(claims.sub, claims.grants)
+
+
+@lru_cache(maxsize=KEPT)
+def _claims(key: str, token: str) -> Claims:
+    """What a token of this key says, whatever the time."""
+    try:
+        payload = jwt.decode(
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            issuer=ISSUER,
+            # Times are compared below, with the caller's clock: PyJWT would ask the system's.
+            options={"verify_exp": False, "verify_iat": False, "verify_nbf": False},
+        )
+        return msgspec.convert(payload, Claims)
+    except (jwt.InvalidTokenError, msgspec.ValidationError) as error:
+        raise _refused("TOKEN_INVALID", "the token is not one of this installation") from error
 
 
 def _refused(reason: str, message: str) -> FoldlineError:

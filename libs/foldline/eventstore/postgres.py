@@ -32,8 +32,8 @@ _LOAD_SNAPSHOT = sql.load(_PACKAGE, "load_snapshot")
 _AGE = sql.load(_PACKAGE, "age")
 
 POLL_SECONDS = 1.0
-NOTIFY_SECONDS = 0.02
-"""Between two notifications of commits. No step waits for one: schedulers and executors use the bus."""
+NOTIFY_SECONDS = 0.01
+"""Before and after a notification of commits. No step waits for one: schedulers and executors use the bus."""
 _SHORTEST_POLL_SECONDS = 0.002
 _LAST_NUMBER = 2**63 - 1
 
@@ -212,13 +212,14 @@ class PostgresEventStore:
         self._to_be_told.set()
 
     async def _notify(self) -> None:
-        """Tell other processes of commits: of the first at once, of those that come meanwhile together.
+        """Tell other processes of commits, of those that come within a moment together.
 
-        A notification wakes a backend and a process for each one who listens, so a busy ledger does not send
-        one per commit.
+        A notification wakes a backend and a process for each one who listens: while a step that was just
+        written is on its way to its executor, they would be in its way.
         """
         while True:
             await self._to_be_told.wait()
+            await asyncio.sleep(NOTIFY_SECONDS)
             self._to_be_told.clear()
             committed, self._committed = self._committed, set()
             try:

@@ -1,4 +1,4 @@
-"""The newest versions of streams as of now; whoever asks while a question is on its way shares the next one."""
+"""The newest versions of streams as of now; who asks while a question is on its way shares the next one."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ _LOAD = sql.load(_PACKAGE, "load_starter")
 _LIST = sql.load(_PACKAGE, "list_starters")
 _OF = sql.load(_PACKAGE, "starters_of")
 _ADD_RUN = sql.load(_PACKAGE, "add_fired_run")
-_END_RUN = sql.load(_PACKAGE, "end_fired_run")
+_END_RUNS = sql.load(_PACKAGE, "end_fired_runs")
 _REMOVE_RUN = sql.load(_PACKAGE, "remove_fired_run")
 _ENDED = sql.load(_PACKAGE, "ended_fired_runs")
 
@@ -128,12 +128,14 @@ class Views:
             if not new:
                 return
             seen: dict[str, Seen] = {}
+            ended: dict[str, str] = {}
             for recorded in new:
                 if recorded.type in ENDING:
-                    status = recorded.type.removeprefix("Run").lower()
-                    await connection.execute(_END_RUN, run_id_of(recorded.stream), status)
+                    ended[run_id_of(recorded.stream)] = recorded.type.removeprefix("Run").lower()
                 else:
                     await _fold(connection, recorded, seen)
+            if ended:  # after the firings that led to them
+                await connection.execute(_END_RUNS, list(ended), list(ended.values()))
             for stream, one in seen.items():
                 await _save(connection, stream, one)
             await connection.execute(_SAVE_POSITION, str(new[-1].position))
