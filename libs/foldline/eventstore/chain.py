@@ -32,29 +32,27 @@ class Flaw(msgspec.Struct, frozen=True):
 
 def link(previous: bytes, stream: str, version: int, event: NewEvent | Recorded) -> bytes:
     """The hash of `event` as number `version` of `stream`, behind an event with the hash `previous`."""
-    digest = hashlib.sha256(previous)
-    for field in (
-        stream,
-        str(version),
-        event.id.lower(),
-        event.type,
-        time_text(event.time),
-        event.meta,
-        event.payload,
-    ):
+    return _hash(previous, stream, version, event, time_text(event.time))
+
+
+def _hash(previous: bytes, stream: str, version: int, event: NewEvent | Recorded, time: str) -> bytes:
+    parts = [previous]
+    for field in (stream, str(version), event.id.lower(), event.type, time, event.meta, event.payload):
         data = field.encode()
-        digest.update(len(data).to_bytes(8))
-        digest.update(data)
-    return digest.digest()
+        parts += (len(data).to_bytes(8), data)
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
 def link_all(stream: str, after: Head, events: Iterable[NewEvent]) -> list[Head]:
     """The head behind each of the events that are to follow `after`."""
     heads: list[Head] = []
     head = after
+    time, text = None, ""  # all of a decision have the same
     for event in events:
+        if event.time is not time:
+            time, text = event.time, time_text(event.time)
         version = head.version + 1
-        head = Head(version, link(head.hash, stream, version, event))
+        head = Head(version, _hash(head.hash, stream, version, event, text))
         heads.append(head)
     return heads
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from uuid import UUID
 
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.eventstore.port import NewEvent
+
+_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def check(stream: str, events: Sequence[NewEvent]) -> None:
@@ -54,7 +56,4 @@ def _is_instant(time: datetime) -> bool:
 
 def _is_id(text: str) -> bool:
     """In the one spelling that the database gives back and the hash is made from."""
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
+    return _ID.fullmatch(text) is not None

@@ -18,7 +18,14 @@ from foldline.bus.port import Message
 from foldline.chassis import logs
 from foldline.chassis.clock import Clock
 from foldline.domain import timers
-from foldline.domain.commands import Command, CreateRun, ExpandSteps, FireTimers, RecallSteps
+from foldline.domain.commands import (
+    Command,
+    CreateRun,
+    ExpandSteps,
+    FireTimers,
+    RecallSteps,
+    ReceiveReport,
+)
 from foldline.domain.effects import Dispatch, Effect, StopAttempt, effects, standing
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.run import RunState, StepState, expandable, recallable
@@ -35,7 +42,7 @@ from foldline_scheduler.orders import Orders
 from foldline_scheduler.partitions import partition_of
 from foldline_scheduler.queue import Queue
 from foldline_scheduler.recalls import Look, Recalls
-from foldline_scheduler.run import Outcome, OwnedRun, Posted
+from foldline_scheduler.run import Outcome, OwnedRun, Posted, answer, refuse
 
 log = logs.logger()
 
@@ -109,7 +116,8 @@ class Owner:
 
     async def adopt(self, run_ids: Iterable[str]) -> None:
         """Take runs over from the ledger and go on with them; those in our hands already stay as they are."""
-        for run_id in run_ids:
+        # Those that are ours now may have ended and be gone when their turn comes.
+        for run_id in [one for one in run_ids if one not in self._runs]:
             if run_id in self._runs or not self.owns(run_id):
                 continue
             run = await self.load(run_id)
@@ -254,7 +262,7 @@ class Owner:
             while True:
                 posted, run.inbox = run.inbox, []
                 if not self.owns(run.run_id):
-                    _refuse(posted, run.run_id)
+                    refuse(posted, run.run_id)
                     break
                 await self._write(run, posted)
                 await self._help(run)
@@ -278,13 +286,14 @@ class Owner:
                     break
                 log.warning("ledger_unavailable", run_id=run.run_id)
                 await asyncio.sleep(LEDGER_RETRY_SECONDS)
+        answers = [*zip(posted, refusals, strict=True)]
+        # Executors hear that a report has arrived together with what they are to do next.
+        answer(one for one in answers if isinstance(one[0].command, ReceiveReport))
         if outcome is not None:
             await self._learn(outcome)
             await self._carry_out(run, effects(outcome.events, outcome.state), outcome.begun)
             self._release(run, outcome)
-        for one, refusal in zip(posted, refusals, strict=True):
-            if one.done is not None and not one.done.done():
-                one.done.set_result(None) if refusal is None else one.done.set_exception(refusal)
+        answer(answers)
 
     async def _learn(self, outcome: Outcome) -> None:
         if not outcome.state.plan.has_cache:
@@ -386,10 +395,3 @@ class Owner:
     def _fire(self, run: OwnedRun) -> None:
         if self._runs.get(run.run_id) is run:
             self.post(run, Posted(FireTimers(), run.own_meta(), None))
-
-
-def _refuse(posted: Sequence[Posted], run_id: str) -> None:
-    message = f"run {run_id} is moving to another scheduler; try again"
-    for one in posted:
-        if one.done is not None and not one.done.done():
-            one.done.set_exception(FoldlineError(Kind.UNAVAILABLE, "RUN_MOVING", message))

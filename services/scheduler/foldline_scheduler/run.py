@@ -9,7 +9,7 @@ wrote: load again, decide again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple, cast
 
@@ -186,3 +186,17 @@ class OwnedRun:
         self._head = head
         metrics.EVENTS.inc(len(events))
         return Outcome(before, decided.state, tuple(events), self._begun)
+
+
+def answer(answers: Iterable[tuple[Posted, FoldlineError | None]]) -> None:
+    """Tell who waits for them what became of their commands."""
+    for one, refusal in answers:
+        if one.done is not None and not one.done.done():
+            one.done.set_result(None) if refusal is None else one.done.set_exception(refusal)
+
+
+def refuse(posted: Sequence[Posted], run_id: str) -> None:
+    message = f"run {run_id} is moving to another scheduler; try again"
+    for one in posted:
+        if one.done is not None and not one.done.done():
+            one.done.set_exception(FoldlineError(Kind.UNAVAILABLE, "RUN_MOVING", message))
