@@ -122,7 +122,8 @@ async def test_workspaces_take_nothing_over_from_each_other(platform: Platform) 
 async def test_a_run_may_do_without_the_cache(platform: Platform, mode: str) -> None:
     async with owner(platform) as one:
         executor = await ScriptedExecutor(platform.bus, "ex").start()
-        for run in [await start(one, cached()), await start(one, cached(), mode)]:
+        for cache in ("", mode):
+            run = await start(one, cached(), cache)
             await beating(executor, ended(platform, run))
 
     assert len(executor.orders) == 2
