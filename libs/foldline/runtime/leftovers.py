@@ -85,7 +85,7 @@ class Marks:
 
 
 def _state() -> tuple[Any, ...]:
-    """Everything that is compared, in the order of its names. Each line here costs each attempt a microsecond."""
+    """Everything that is compared, in the order of its names. Each attempt pays for each line of this."""
     return (
         os.getcwd(),  # noqa: PTH109 - quicker
         _environ.copy(),
