@@ -80,19 +80,16 @@ class Attempt:
         """In a process of `parent`; in another one where that was killed before the attempt had begun."""
         self.since = time.monotonic()
         order = self._order(cores, parent.turns)
-        outcome: Outcome | None = None
         for _ in range(_MOST_PROCESSES):
             process = await parent.take(shared=self.job.is_shared)
             if isinstance(process, Ended):
-                outcome = Outcome(failure=verdicts.lost(process.error))
-                break
+                return Outcome(failure=verdicts.lost(process.error), seconds=self.seconds)
             outcome = await self._run_in(process, order, parent, on_lines, on_started)
             if outcome is not None:
-                break
+                return outcome
             on_started = None
-        else:
-            outcome = Outcome(failure=verdicts.lost("its processes were killed before they had begun"))
-        return dataclasses.replace(outcome, seconds=self.seconds)
+        failure = verdicts.lost("its processes were killed before they had begun")
+        return Outcome(failure=failure, seconds=self.seconds)
 
     def _order(self, cores: list[int], turns: Path) -> dict[str, Any]:
         job = self.job
@@ -201,6 +198,7 @@ class Attempt:
             outputs=products,
             failure=failure,
             reads=reads,
+            seconds=self.seconds,
             max_rss_bytes=result.get("max_rss_bytes", ended.max_rss_bytes),
             left=tuple(result.get("left", ())),
         )

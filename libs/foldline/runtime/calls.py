@@ -81,9 +81,14 @@ def _arguments(order: dict[str, Any], function: Callable[..., Any], reads: list[
     arguments = {}
     annotations = classes.annotations_of(function)
     for name, fields in order["inputs"].items():
-        given = Given.of(fields)
-        value = codecs.decode(name, given, **_pickle(order))
-        reads += codecs.reads(given)
+        if "file" in fields or "encoding" in fields:
+            given = Given.of(fields)
+            value = codecs.decode(name, given, **_pickle(order))
+            reads += codecs.reads(given)
+        else:  # as most are: nothing to decode
+            value = fields["value"]
+            if "digest" in fields:
+                reads.append(fields["digest"])
         arguments[name] = _as_annotated(name, value, annotations.get(name))
     return arguments
 

@@ -23,4 +23,5 @@ class Cores:
         return chosen
 
     def give_back(self, cores: list[int]) -> None:
-        self._users.subtract(cores)
+        if cores:
+            self._users.subtract(cores)

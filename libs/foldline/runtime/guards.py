@@ -15,7 +15,7 @@ from foldline.runtime import endings
 from foldline.runtime.jobs import Job, StepFailure
 from foldline.runtime.processes import StepProcess
 from foldline.runtime.warm import WarmParent
-from foldline.runtime.watch import Watch
+from foldline.runtime.watch import Watch, pause_of
 
 
 class Guarded(Protocol):
@@ -40,12 +40,10 @@ class Guard:
         self._process = process
         self._condemned = asyncio.Event()
         self._forced = asyncio.Event()
-        job = attempt.job
-        folder = f"{parent.turns}/{process.pid}" if job.is_shared else str(job.folder)
-        self._watch = Watch(process.pid, folder, job.limits)
-        self._due = time.monotonic() + self._watch.seconds
+        self._pause = pause_of(attempt.job.limits)
+        self._due = time.monotonic() + self._pause
         verdict, patience = self._limit()
-        first = self._watch.seconds if verdict is None else min(self._watch.seconds, max(0.0, patience))
+        first = self._pause if verdict is None else min(self._pause, max(0.0, patience))
         self._task: asyncio.Task[None] | None = None
         self._timer = asyncio.get_running_loop().call_later(first, self._begin)
 
@@ -68,11 +66,13 @@ class Guard:
             self._task = asyncio.create_task(self._guard(), name="guard")
 
     async def _guard(self) -> None:
-        await self._until_condemned()
+        job = self._attempt.job
+        folder = f"{self._parent.turns}/{self._process.pid}" if job.is_shared else str(job.folder)
+        await self._until_condemned(Watch(self._process.pid, folder, job.limits))
         signal = partial(self._parent.signal, self._process)
         await endings.ask_then_insist(signal, self._attempt.grace, self._forced)
 
-    async def _until_condemned(self) -> None:
+    async def _until_condemned(self, watch: Watch) -> None:
         while not self._condemned.is_set():
             verdict, patience = self._limit()
             if verdict is not None and patience <= 0:
@@ -80,8 +80,8 @@ class Guard:
                 return
             left = self._due - time.monotonic()
             if left <= 0:
-                self._due = time.monotonic() + self._watch.seconds
-                if (broken := await self._watch.look()) is not None:
+                self._due = time.monotonic() + self._pause
+                if (broken := await watch.look()) is not None:
                     self._attempt.condemn(broken, forced=True)
                     return
                 self._parent.note_memory_again()

@@ -157,9 +157,11 @@ class Launcher:
         return parent
 
     def _trim(self) -> None:
-        idle = [place for place, parent in self._parents.items() if parent.is_idle]
-        for place in idle[: max(0, len(self._parents) - self._cap)]:
-            self._close(place)
+        excess = len(self._parents) - self._cap
+        if excess > 0:
+            idle = [place for place, parent in self._parents.items() if parent.is_idle]
+            for place in idle[:excess]:
+                self._close(place)
 
     async def _sweep(self) -> None:
         while True:

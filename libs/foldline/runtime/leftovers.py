@@ -17,8 +17,6 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,13 +28,7 @@ _LIMITS = sorted({number for name, number in vars(resource).items() if name.star
 _CONTAINERS = (list, dict, set, bytearray)
 _MOST_NAMES = 5
 
-
-@dataclass(slots=True)
-class _Mark:
-    """One kind of thing that a function can leave: what it is called, and what it was like before."""
-
-    name: str
-    value: Any
+_environ: dict[bytes, bytes] = vars(os.environ)["_data"]  # noqa: TID251 - of the step's own
 
 
 class Marks:
@@ -48,7 +40,7 @@ class Marks:
         self._bundle = bundle.rstrip("/") + "/"
         self._modules: dict[str, ModuleType] = {}
         self._count = 0
-        self._marks: list[_Mark] = []
+        self._state: tuple[Any, ...] = ()
         self._globals: dict[str, dict[str, Any]] = {}
         self._filters: list[Any] = []
 
@@ -57,7 +49,7 @@ class Marks:
         if len(sys.modules) == self._count:
             return
         self._find_modules()
-        self._marks = [_Mark(name, value) for name, value in _state()]
+        self._state = _state()
         self._globals = {name: _names(module) for name, module in self._modules.items()}
         self._filters = list(warnings.filters)
 
@@ -69,9 +61,10 @@ class Marks:
             return [f"too little to look around with ({error})"]
 
     def _left(self) -> list[str]:
-        found = [
-            mark.name for mark, (_, value) in zip(self._marks, _state(), strict=True) if mark.value != value
-        ]
+        found = []
+        if (now := _state()) != self._state:
+            pairs = zip(_NAMES, self._state, now, strict=True)
+            found += [name for name, before, after in pairs if before != after]
         for name, before in self._globals.items():
             if changed := _changed(before, vars(self._modules[name])):
                 found.append(f"changed globals of module {name}: {', '.join(changed)}")
@@ -91,27 +84,53 @@ class Marks:
         }
 
 
-def _state() -> Iterator[tuple[str, Any]]:
-    """Name and value of everything that is compared."""
-    yield "another working folder", os.getcwd()  # noqa: PTH109 - quicker
-    yield "changed environment variables", vars(os.environ)["_data"].copy()  # noqa: TID251 - of the step's own
-    yield "signal handlers", [_signal.getsignal(number) for number in _SIGNALS]
-    yield "blocked signals", _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
-    yield "a timer", _signal.getitimer(_signal.ITIMER_REAL) != (0.0, 0.0)
-    yield "threads", _thread._count()  # noqa: SLF001 - those of no Thread object, too
-    yield "child processes", kernel.children()
-    yield "open descriptors", _descriptors()
-    yield "other standard streams", [(one.st_dev, one.st_ino) for one in map(os.fstat, (0, 1, 2))]
-    yield "replaced sys.stdin, stdout or stderr", [id(sys.stdin), id(sys.stdout), id(sys.stderr)]
-    yield "another umask", _umask()
-    yield "a changed sys.path", list(sys.path)
-    yield "hooks of the interpreter", [sys.gettrace(), sys.getprofile(), sys.excepthook, sys.displayhook]
-    yield "another recursion limit", sys.getrecursionlimit()
-    yield "another locale", _locale.setlocale(_locale.LC_ALL)
-    yield "resource limits", [resource.getrlimit(number) for number in _LIMITS]
-    yield "another priority", os.getpriority(os.PRIO_PROCESS, 0)
-    yield "other processors", os.sched_getaffinity(0)
-    yield "a default timeout of sockets", socket.getdefaulttimeout()
+def _state() -> tuple[Any, ...]:
+    """Everything that is compared, in the order of its names. Each attempt pays for each line of this."""
+    return (
+        os.getcwd(),  # noqa: PTH109 - quicker
+        _environ.copy(),
+        [*map(_signal.getsignal, _SIGNALS)],
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, ()),
+        _signal.getitimer(_signal.ITIMER_REAL) != (0.0, 0.0),
+        _thread._count(),  # noqa: SLF001 - those of no Thread object, too
+        kernel.children() if kernel.has_children() else None,
+        os.listdir("/proc/self/fd"),  # noqa: PTH208 - quicker; the kernel has them in order
+        [(one.st_dev, one.st_ino) for one in map(os.fstat, (0, 1, 2))],
+        (id(sys.stdin), id(sys.stdout), id(sys.stderr)),
+        _umask(),
+        sys.path.copy(),
+        (sys.gettrace(), sys.getprofile(), sys.excepthook, sys.displayhook),
+        sys.getrecursionlimit(),
+        _locale.setlocale(_locale.LC_ALL),
+        [*map(resource.getrlimit, _LIMITS)],
+        os.getpriority(os.PRIO_PROCESS, 0),
+        os.sched_getaffinity(0),
+        socket.getdefaulttimeout(),
+    )
+
+
+_NAMES = (
+    "another working folder",
+    "changed environment variables",
+    "signal handlers",
+    "blocked signals",
+    "a timer",
+    "threads",
+    "child processes",
+    "open descriptors",
+    "other standard streams",
+    "replaced sys.stdin, stdout or stderr",
+    "another umask",
+    "a changed sys.path",
+    "hooks of the interpreter",
+    "another recursion limit",
+    "another locale",
+    "resource limits",
+    "another priority",
+    "other processors",
+    "a default timeout of sockets",
+)
+"""What is said of each that is not as before."""
 
 
 def clear(folder: str) -> None:
@@ -121,10 +140,6 @@ def clear(folder: str) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-
-
-def _descriptors() -> list[str]:
-    return sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - quicker
 
 
 def _umask() -> int:

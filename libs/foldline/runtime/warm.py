@@ -166,7 +166,8 @@ class WarmParent:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-            self._on_readable()  # what it said last
+            while self._on_readable():
+                pass  # what it said last
             self._hang_up()
             self._end("user", "STEP_IMPORT_FAILED", self._last_words(process.returncode or 0))
 
@@ -203,36 +204,39 @@ class WarmParent:
             self._output = None
             self.import_lines.extend(Line("stdout", text) for text in self._splitter.end())
 
-    def _on_readable(self) -> None:
-        while self._link is not None:
-            try:
-                data, fds, _, _ = socket.recv_fds(
-                    self._link, _MESSAGE_BYTES, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-                )
-            except BlockingIOError:
-                return
-            except OSError:
-                data, fds = b"", []
-            if not data:
-                self._hang_up()
-                return
-            if not self.ready.done():
-                self._read_output()  # what was written before this message was sent comes before it
-            self._take(json.loads(data), fds)
+    def _on_readable(self) -> bool:
+        """Take the next message, if there is one; the event loop calls again while there are more."""
+        if self._link is None:
+            return False
+        try:
+            data, fds, _, _ = socket.recv_fds(
+                self._link, _MESSAGE_BYTES, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+            )
+        except BlockingIOError:
+            return False
+        except OSError:
+            data, fds = b"", []
+        if not data:
+            self._hang_up()
+            return False
+        if not self.ready.done():
+            self._read_output()  # what was written before this message was sent comes before it
+        self._take(json.loads(data.decode()), fds)
+        return True
 
     def _take(self, message: dict[str, Any], fds: list[int]) -> None:
-        match message:
-            case {"op": "ready"}:
-                self.ready.set_result(None)
-            case {"op": "import_failed", "failure": failure}:
-                self.ready.set_result(StepFailure(**failure))
-            case {"op": "forked", "pid": pid}:
-                process = self._processes[pid] = StepProcess(pid, fds)
+        match message.pop("op"):
+            case "forked":
+                process = self._processes[message["pid"]] = StepProcess(message["pid"], fds)
                 self._give(process)
-            case {"op": "fork_failed", "error": error}:
-                self._answer(Ended(error=error))
-            case {"op": "ended", "pid": pid, **how}:
-                self._bury(self._processes.pop(pid), Ended(**how))
+            case "ended":
+                self._bury(self._processes.pop(message.pop("pid")), Ended(**message))
+            case "fork_failed":
+                self._answer(Ended(**message))
+            case "ready":
+                self.ready.set_result(None)
+            case "import_failed":
+                self.ready.set_result(StepFailure(**message["failure"]))
 
     def _give(self, process: StepProcess) -> None:
         if not self._answer(process):

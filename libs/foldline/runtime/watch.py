@@ -21,6 +21,12 @@ _UNLIMITED_SECONDS = 1.0
 _LOOKS_PER_DISK = 10
 
 
+def pause_of(limits: Limits) -> float:
+    """Seconds between one look and the next."""
+    has_limits = limits.memory_bytes or limits.disk_bytes or limits.processes
+    return _PERIOD_SECONDS if has_limits else _UNLIMITED_SECONDS
+
+
 class Watch:
     """Of one attempt, by the id of its process. Whatever that has started is below it, in a session of its
     own or not, because it is a subreaper."""
@@ -32,9 +38,6 @@ class Watch:
         self._limits = limits
         self._most = limits.processes or MOST_PROCESSES
         self._looks = 0
-        has_limits = limits.memory_bytes or limits.disk_bytes or limits.processes
-        self.seconds = _PERIOD_SECONDS if has_limits else _UNLIMITED_SECONDS
-        """Between one look and the next."""
 
     async def look(self) -> StepFailure | None:
         """The limit that is broken now."""

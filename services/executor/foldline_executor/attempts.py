@@ -114,6 +114,7 @@ class Attempts:
         self._known: Known[AttemptKey] = Known()
         self._live: dict[AttemptKey, _Live] = {}
         self._is_leaving = False
+        metrics.BUSY.set_function(lambda: slots - self._free)
 
     @property
     def claims(self) -> dict[AttemptKey, Claim]:
@@ -360,18 +361,14 @@ class Attempts:
     async def _run(self, live: _Live) -> Result:
         if live.verdict is not None:
             return Result(failure=live.verdict)
-        metrics.BUSY.inc()
-        try:
-            if live.work.effects == "unsafe" and not await live.log.begin_once():
-                return Result(failure=_FORGOTTEN)
-            return await self._runner.run(
-                live.work,
-                live.log,
-                lambda: self._on_started(live),
-                lambda notes, at_once: self._on_told(live, notes, at_once),
-            )
-        finally:
-            metrics.BUSY.dec()
+        if live.work.effects == "unsafe" and not await live.log.begin_once():
+            return Result(failure=_FORGOTTEN)
+        return await self._runner.run(
+            live.work,
+            live.log,
+            lambda: self._on_started(live),
+            lambda notes, at_once: self._on_told(live, notes, at_once),
+        )
 
     def _on_started(self, live: _Live) -> None:
         """Not told at once: the end of a short attempt tells of its start, too, in one commit."""
@@ -398,7 +395,9 @@ class Attempts:
         failure = result.failure
         if failure is not None and failure.kind == "stopped" and live.verdict is _LEFT:
             failure = _LEFT
-        result = msgspec.structs.replace(result, failure=failure, outputs=_within_limit(result.outputs))
+        outputs = _within_limit(result.outputs)
+        if failure is not result.failure or outputs is not result.outputs:
+            result = msgspec.structs.replace(result, failure=failure, outputs=outputs)
         report = carrier.ended(live.work.key, self._session, result, live.log.lines)
         return report if live.after is None else msgspec.structs.replace(report, after=live.after)
 
@@ -406,7 +405,6 @@ class Attempts:
         outcome = "succeeded" if result.failure is None else result.failure.kind
         metrics.ATTEMPTS.labels(outcome).inc()
         metrics.SECONDS.observe(time.monotonic() - live.since)
-        log.debug("attempt_ended", key=str(live.work.key), outcome=outcome, lines=live.log.lines)
 
 
 def _claim(work: Work) -> Claim:
@@ -415,6 +413,8 @@ def _claim(work: Work) -> Claim:
 
 def _within_limit(outputs: dict[str, Artifact]) -> dict[str, Artifact]:
     """Many inlined values together may be too much for one message; the largest go by digest alone."""
+    if sum(artifact.size_bytes for artifact in outputs.values()) <= INLINED_BYTES:
+        return outputs
     room = INLINED_BYTES
     kept: dict[str, Artifact] = {}
     for name, artifact in sorted(outputs.items(), key=lambda item: item[1].size_bytes):

@@ -53,7 +53,9 @@ class AttemptLog:
         """A store that is away is tried for `patience` seconds; the step waits meanwhile."""
         self.lines = 0
         self._writer = PatientWriter(store, patience)
-        self._series = AttemptSeries(key, self._writer, limit=points)
+        self._points = points
+        self._series: AttemptSeries | None = None
+        """Once there is a note: most attempts have none."""
         self._cut = Cut(limit)
         self._key = key
         self._bus = bus
@@ -86,8 +88,11 @@ class AttemptLog:
         now = self._now = max(self._now, self._clock.now())
         metrics.LINES.inc(len(lines))
         await self._write(taken for line in lines if (taken := self._cut.take(Timed(line, now))) is not None)
-        if any(line.stream == NOTE for line in lines) and (said := await self._series.add(lines, now)):
-            await self.note(said)
+        if any(line.stream == NOTE for line in lines):
+            if self._series is None:
+                self._series = AttemptSeries(self._key, self._writer, limit=self._points)
+            if said := await self._series.add(lines, now):
+                await self.note(said)
 
     async def note(self, text: str) -> None:
         """A word of the platform; not worth a failure."""
@@ -104,7 +109,8 @@ class AttemptLog:
             if size >= PIECE_BYTES:
                 del self._piece[:size]
                 self._written, self._first = 0, last + 1
-        await self._series.keep()
+        if self._series is not None:
+            await self._series.keep()
 
     async def end(self) -> None:
         """No more lines will come. Saying so twice does nothing."""
@@ -115,7 +121,8 @@ class AttemptLog:
         if not self.lines:
             return  # the report says so; there is nothing to keep, and nobody has heard of a log
         await self.keep()
-        await self._series.end()
+        if self._series is not None:
+            await self._series.end()
         await self._writer.write(f"{self._folder}/end.json", _encoder.encode({"lines": self.lines}))
         await self._publish([], end=True)
 

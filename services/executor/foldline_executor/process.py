@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import shutil
 from collections.abc import Callable
@@ -26,11 +27,12 @@ class Runner:
     def __init__(
         self, backend: Backend, places: Places, store: ArtifactStore, work: Path, *, permits_pickle: bool
     ) -> None:
-        self._backend = backend
         self._places = places
         self._store = store
         self._permits_pickle = permits_pickle
-        self._work = work
+        self._backend = backend
+        self._folders = f"{work}/{new_id()}"
+        self._numbers = itertools.count(1)
 
     async def run(
         self,
@@ -40,7 +42,7 @@ class Runner:
         told: Callable[[Notes, bool], None],
     ) -> Result:
         """To the end, whatever that is. Raises only when it is cancelled, or for a bug."""
-        folder = f"{self._work}/{new_id()}"
+        folder = f"{self._folders}-{next(self._numbers)}"
         try:
             with self._places.stay(attempt_log.note) as stay:
                 inputs = Inputs(self._store.local_path, stay.artifact)

@@ -73,6 +73,7 @@ class Reports:
         self._leaves_at = 0.0
         self._spool = spool
         self._pending: dict[AttemptKey, Pending] = {}
+        metrics.UNACKNOWLEDGED.set_function(lambda: len(self._pending))
         self._empty = asyncio.Event()
         self._empty.set()
         self.sessions: set[str] = set()
@@ -225,7 +226,6 @@ class Reports:
         return pending
 
     def _count(self) -> None:
-        metrics.UNACKNOWLEDGED.set(len(self._pending))
         if self._pending:
             self._empty.clear()
         else:

@@ -9,11 +9,20 @@ from tests.waiting import until
 
 def is_alive(pid: int) -> bool:
     """Is there a process that is more than a zombie?"""
+    return _state(pid) not in ("", "Z")
+
+
+def is_stopped(pid: int) -> bool:
+    """Has it heard of a SIGSTOP? Until then it may still read what it is sent."""
+    return _state(pid) == "T"
+
+
+def _state(pid: int) -> str:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
+        return ""
+    return stat.rpartition(")")[2].split()[0]
 
 
 def all_gone(pids: list[int]) -> bool:

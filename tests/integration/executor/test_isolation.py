@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.executor.pids import all_gone, is_alive, pids_in
+from tests.integration.executor.pids import all_gone, is_alive, is_stopped, pids_in
 from tests.waiting import until
 
 from foldline.runtime.jobs import Limits
@@ -384,6 +384,7 @@ async def test_who_is_killed_before_it_has_read_its_attempt_does_not_cost_it(
         await until(lambda: len(_spares()) == 1)
         (worker,) = _spares()
     os.kill(worker, signal.SIGSTOP)
+    await until(lambda: is_stopped(worker))
     given = asyncio.Event()
     job = bench.job("pid", shared=shared)
     running = asyncio.create_task(bench.launcher.run(job, _nobody, given.set))
