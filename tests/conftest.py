@@ -9,9 +9,10 @@ import signal
 # The supervisor has no gRPC in it; a test process has. Read when gRPC is imported, so set before the rest.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # noqa: TID251 - a setting of gRPC's, not ours
 
+from tests.kills import only_our_kills
 from tests.servers import database, nats_server, own_nats, own_postgres, postgres_server
 
-__all__ = ["database", "nats_server", "own_nats", "own_postgres", "postgres_server"]
+__all__ = ["database", "nats_server", "only_our_kills", "own_nats", "own_postgres", "postgres_server"]
 
 
 def pytest_configure() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.conformance.artifact_store import Corrupt, SharedArtifactStoreConformance, names_in
 
+from foldline.artifacts.folder import FolderStore
 from foldline.artifacts.port import ArtifactMissingError, ArtifactStore, key_of
 from foldline.artifacts.store import open_store
 
@@ -33,6 +34,17 @@ class TestFolderArtifactStore(SharedArtifactStoreConformance):
         assert path is not None
         assert path.read_bytes() == b"in place"
         assert path.stat().st_mode & 0o222 == 0
+
+    @pytest.mark.parametrize("quick_seconds", [0.0, 3600.0])
+    async def test_small_values_are_kept_whether_or_not_the_disk_is_quick(
+        self, tmp_path: Path, quick_seconds: float
+    ) -> None:
+        store = FolderStore(tmp_path / "store", quick_seconds=quick_seconds)
+
+        for content in (b"first", b"second", b"first"):
+            digest = await store.put_bytes(content)
+            assert await store.read(digest) == content
+        assert names_in(tmp_path / "store" / "partial") == []
 
     async def test_nothing_half_written_stays(self, store: ArtifactStore, tmp_path: Path) -> None:
         await store.put_bytes(b"whole")

@@ -29,6 +29,9 @@ _FORGOTTEN_SECONDS = 7 * 24 * 3600
 _SMALL_BYTES = 4096
 """Writing so little, and not waiting for the disk, is quicker than asking a thread to do it."""
 
+QUICK_SECONDS = 0.0005
+"""A disk that has lately answered within this is waited for: a thread would take longer."""
+
 _READ_ONLY = 0o444
 _WRITABLE = 0o644
 
@@ -36,8 +39,10 @@ _WRITABLE = 0o644
 class FolderStore:
     """Safe for any number of processes on the same folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, quick_seconds: float = QUICK_SECONDS) -> None:
         self._root = root
+        self._quick_seconds = quick_seconds
+        self._sync_seconds = 1.0  # what the disk lately took, in the mean
         self._partial = root / "partial"
         self._partial.mkdir(parents=True, exist_ok=True)
         _sweep(self._partial)
@@ -46,7 +51,11 @@ class FolderStore:
         digest = digests.of_bytes(content)
         target = f"{self._root}/{key_of(digest)}"
         if not os.path.isfile(target):  # noqa: ASYNC240, PTH113 - quicker: small values are there mostly
-            await self._call(digest, self._put_bytes, Path(target), content)
+            if len(content) <= _SMALL_BYTES and self._sync_seconds < self._quick_seconds:
+                with self._translated(digest):
+                    self._put_bytes(Path(target), content)
+            else:
+                await self._call(digest, self._put_bytes, Path(target), content)
         return digest
 
     async def put_file(self, path: Path, *, take: bool = False) -> tuple[str, int]:
@@ -134,7 +143,9 @@ class FolderStore:
                     rest = rest[os.write(handle, rest) :]
                 os.fchmod(handle, mode)
                 if is_durable:
+                    began = time.monotonic()
                     os.fdatasync(handle)
+                    self._note(time.monotonic() - began)
             finally:
                 os.close(handle)
             try:
@@ -146,6 +157,10 @@ class FolderStore:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(partial)  # noqa: PTH108 - as above
             raise
+
+    def _note(self, seconds: float) -> None:
+        """One answer that takes long is enough to leave the next ones to threads for a while."""
+        self._sync_seconds = max(seconds, self._sync_seconds + (seconds - self._sync_seconds) / 8)
 
     @contextlib.contextmanager
     def _fresh(self, target: Path) -> Iterator[Path]:

@@ -21,6 +21,8 @@ from foldline.domain.errors import FoldlineError
 from foldline.runtime.jobs import Given, Job, Limits, Program
 from foldline_executor.container import Containers, Terms
 
+pytestmark = pytest.mark.usefixtures("only_our_kills")
+
 OWNER = "executor-1"
 ENVIRON = {"PATH": "/usr/bin"}
 

@@ -11,6 +11,8 @@ from tests.conformance.backends.suite import BackendConformance
 
 from foldline.runtime.launcher import Launcher
 
+pytestmark = pytest.mark.usefixtures("only_our_kills")
+
 ENVIRON = {"PATH": "/usr/bin:/bin"}
 
 

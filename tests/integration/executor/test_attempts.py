@@ -17,6 +17,8 @@ from tests.waiting import until
 from foldline.domain.spec import Output
 from foldline.domain.work import Input
 
+pytestmark = pytest.mark.usefixtures("only_our_kills")
+
 MEGABYTE = 1024 * 1024
 
 

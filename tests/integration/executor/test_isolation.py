@@ -20,6 +20,8 @@ from tests.waiting import until
 from foldline.runtime.jobs import Limits
 from foldline.runtime.launcher import Given, Job, Launcher, Line, Outcome
 
+pytestmark = pytest.mark.usefixtures("only_our_kills")
+
 CODE = """
     import locale, os, random, resource, signal, socket, subprocess, sys, threading, time, warnings
     from pathlib import Path

@@ -19,6 +19,8 @@ from foldline.runtime.codecs import folders
 from foldline.runtime.jobs import Given, Job, Line, Outcome, Program, StepFailure
 from foldline.runtime.launcher import Launcher
 
+pytestmark = pytest.mark.usefixtures("only_our_kills")
+
 MEETING = """
     import os, socket, sys, time
     from pathlib import Path
@@ -371,7 +373,7 @@ async def test_a_program_that_the_kernel_kills_for_its_memory_says_so(bench: Ben
     with groups.bounded(32 * 1024**2) as group:
         failure = await bench.fail(Program(line=f"echo $$ > {group}/cgroup.procs; {how} '{gorge}'; exit $?"))
 
-    assert failure.reason == "MEMORY_EXCEEDED"
+    assert failure.reason == "MEMORY_EXCEEDED", failure
 
 
 async def test_ranks_are_stopped_and_killed_together(bench: Bench) -> None:

@@ -10,6 +10,8 @@ from tests.integration.executor.installation import Site, executor, inputs, limi
 
 from foldline.domain.work import Input
 
+pytestmark = pytest.mark.usefixtures("only_our_kills")
+
 STEPS = """
     import dataclasses
     import os
