@@ -195,8 +195,6 @@ def answer(answers: Iterable[tuple[Posted, FoldlineError | None]]) -> None:
             one.done.set_result(None) if refusal is None else one.done.set_exception(refusal)
 
 
-def refuse(posted: Sequence[Posted], run_id: str) -> None:
+def refuse(posted: Iterable[Posted], run_id: str) -> None:
     message = f"run {run_id} is moving to another scheduler; try again"
-    for one in posted:
-        if one.done is not None and not one.done.done():
-            one.done.set_exception(FoldlineError(Kind.UNAVAILABLE, "RUN_MOVING", message))
+    answer((one, FoldlineError(Kind.UNAVAILABLE, "RUN_MOVING", message)) for one in posted)

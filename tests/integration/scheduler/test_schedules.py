@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 
 import pytest
-from tests.integration.scheduler.starters import NOON, Place, place, said, told, until_told
+from tests.integration.scheduler.starters import NOON, Place, said, told, until_told
 from tests.waiting import until
 
-from foldline.bus import jetstream
 from foldline.domain import firings
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.schedule_events import ScheduleSettings, Times
 from foldline.eventstore import facts
-from foldline.eventstore.postgres import PostgresEventStore
-from foldline.pg import connect
 from foldline.sdk.client import Client
 from foldline.wire import messages
 
 MINUTELY = Times(cron="* * * * *")
-
-
-@pytest.fixture
-async def here(database: str, nats_server: str) -> AsyncIterator[Place]:
-    async with (
-        connect.pool(database, role="foldline_scheduler", name="test") as pool,
-        PostgresEventStore(pool, database) as store,
-        jetstream.connect(nats_server, name="test") as bus,
-        place(pool, store, bus) as made,
-    ):
-        yield made
 
 
 def every_minute(**changes: object) -> ScheduleSettings:

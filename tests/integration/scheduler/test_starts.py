@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-from tests.integration.scheduler.starters import Place, place
+from tests.integration.scheduler.starters import Place
 
-from foldline.bus import jetstream
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.registry_events import WorkflowConfigured, WorkflowReleased
 from foldline.domain.run_events import Event
 from foldline.eventstore import facts
 from foldline.eventstore.port import NO_STREAM, Head
-from foldline.eventstore.postgres import PostgresEventStore
-from foldline.pg import connect
 
 WORKFLOW = "workflow-w.f"
-
-
-@pytest.fixture
-async def here(database: str, nats_server: str) -> AsyncIterator[Place]:
-    async with (
-        connect.pool(database, role="foldline_scheduler", name="test") as pool,
-        PostgresEventStore(pool, database) as store,
-        jetstream.connect(nats_server, name="test") as bus,
-        place(pool, store, bus) as made,
-    ):
-        yield made
 
 
 async def test_a_workflow_that_stays_as_it_is_is_asked_for_once(here: Place) -> None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
-from tests.integration.scheduler.starters import NOON, Place, place, said
+from tests.integration.scheduler.starters import NOON, Place, said
 from tests.waiting import until
 
 from foldline.api.scheduler.v1 import schedule_service_pb2 as pb
 from foldline.api.scheduler.v1 import trigger_service_pb2 as trigger_pb
 from foldline.api.scheduler.v1.trigger_service_pb2_grpc import TriggerServiceStub
-from foldline.bus import jetstream
 from foldline.chassis import channels
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.schedule_events import TriggerSettings
-from foldline.eventstore.postgres import PostgresEventStore
-from foldline.pg import connect
 from foldline.sdk.calls import ask
 from foldline.sdk.client import Client
 from foldline.wire import cloudevents
@@ -30,17 +26,6 @@ SETTINGS = TriggerSettings(
     filter="event.data.size > 2",
     parameters={"size": "event.data.size"},
 )
-
-
-@pytest.fixture
-async def here(database: str, nats_server: str) -> AsyncIterator[Place]:
-    async with (
-        connect.pool(database, role="foldline_scheduler", name="test") as pool,
-        PostgresEventStore(pool, database) as store,
-        jetstream.connect(nats_server, name="test") as bus,
-        place(pool, store, bus) as made,
-    ):
-        yield made
 
 
 def an_event(number: int, size: object = 3) -> dict[str, Any]:
