@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 import psutil
 
-from foldline.cli.stack import backups, credentials, lock, programs, readiness
+from foldline.cli.stack import backups, births, credentials, lock, programs, readiness
 from foldline.cli.stack.allotment import PortTaken, address, allot
 from foldline.cli.stack.home import Home
 from foldline.cli.stack.keeper import LONGEST_PAUSE_SECONDS, Condition, Program
@@ -141,14 +141,16 @@ class _Start(msgspec.Struct, frozen=True):
 
 async def _start(start: _Start) -> None:
     ports = _allot(start.options, start.home)
-    backing = await _start_servers(start, ports)
-    await migrate.apply(backing.postgres, programs.owners())
-    services = programs.service_programs(start.home, ports, backing)
-    services = [programs.rewired(one, ports, start.options.wires.get(one.name, {})) for one in services]
-    start.supervisor.start(_patient(start.options, services))
-    for service in programs.services():
-        for name in programs.members(service, backing.replicas):
-            await _service_ready(start, name, ports[programs.admin_port(name)])
+    # It loads while the servers start.
+    async with births.nursery(programs.nursery_environment()) as nursery:
+        backing = await _start_servers(start, ports)
+        await migrate.apply(backing.postgres, programs.owners())
+        services = programs.service_programs(start.home, ports, backing)
+        services = [programs.rewired(one, ports, start.options.wires.get(one.name, {})) for one in services]
+        start.supervisor.start(_patient(start.options, services), nursery.begin)
+        for service in programs.services():
+            for name in programs.members(service, backing.replicas):
+                await _service_ready(start, name, ports[programs.admin_port(name)])
     server, console = address(ports["gateway"]), f"http://{address(ports['http'])}"
     client = credentials.write_client(start.home, server=server, console=console)
     await readiness.until_ready(

@@ -10,10 +10,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -33,6 +33,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     argv: tuple[str, ...]
+    module: str = ""  # the Python module that this runs, where it is one
     env: Mapping[str, str]
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL  # what it gets when the supervisor dies
@@ -52,13 +53,29 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     log: str
 
 
+class Process(Protocol):
+    """A child of ours."""
+
+    @property
+    def pid(self) -> int: ...
+
+    async def wait(self) -> int: ...
+
+
+Begin = Callable[[Program, int], Awaitable[Process | None]]
+"""Another way to start a program than to execute it; None where it cannot."""
+
+
 class Keeper:
     """One program. `run` is a task of the supervisor's; `stop` ends it."""
 
-    def __init__(self, program: Program, log: LogFile, changed: Callable[[Condition], None]) -> None:
+    def __init__(
+        self, program: Program, log: LogFile, changed: Callable[[Condition], None], begin: Begin | None = None
+    ) -> None:
         self.program = program
         self.log = log
         self._changed = changed
+        self._begin = begin
         self._stop = asyncio.Event()
         self._done = asyncio.Event()
         self._condition = Condition(
@@ -119,23 +136,29 @@ class Keeper:
     async def _run_once(self, output: int) -> str:
         """Start the program and return how it ended: by itself, or because `stop` was called."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self.program.argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=dict(self.program.env),
-                cwd="/",  # no folder of ours is kept busy, no project's settings are picked up
-                start_new_session=True,  # the terminal's Ctrl-C is for the supervisor alone
-                preexec_fn=leash(self.program.orphan_signal),
-            )
+            process = await self._started(output)
         except (OSError, subprocess.SubprocessError) as error:
             self.log.write(f"foldline: {self.program.name} cannot be started: {error}\n".encode())
             return str(error)
         self._show(phase="running", pid=process.pid, since=SystemClock().now())
         return await self._until_gone(process)
 
-    async def _until_gone(self, process: asyncio.subprocess.Process) -> str:
+    async def _started(self, output: int) -> Process:
+        begin, self._begin = self._begin, None  # for the first process alone
+        if begin and (process := await begin(self.program, output)):
+            return process
+        return await asyncio.create_subprocess_exec(
+            *self.program.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=dict(self.program.env),
+            cwd="/",  # no folder of ours is kept busy, no project's settings are picked up
+            start_new_session=True,  # the terminal's Ctrl-C is for the supervisor alone
+            preexec_fn=leash(self.program.orphan_signal),
+        )
+
+    async def _until_gone(self, process: Process) -> str:
         told = asyncio.ensure_future(self._stop.wait())
         ended = asyncio.ensure_future(process.wait())
         await asyncio.wait({told, ended}, return_when=asyncio.FIRST_COMPLETED)

@@ -128,11 +128,17 @@ def service_programs(home: Home, ports: Mapping[str, int], backing: Backing) -> 
         Program(
             name=name,
             argv=(sys.executable, "-P", "-m", package),
+            module=package,
             env={**_inherited(service), **_prefixed(_settings(service, name, home, ports, backing))},
         )
         for service, package in services().items()
         for name in members(service, backing.replicas)
     ]
+
+
+def nursery_environment() -> dict[str, str]:
+    """What all services get and all processes may see."""
+    return _inherited("gateway")
 
 
 def rewired(program: Program, ports: Mapping[str, int], wires: Mapping[str, int]) -> Program:

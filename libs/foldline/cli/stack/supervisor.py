@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from foldline.cli.stack.home import Home
-from foldline.cli.stack.keeper import Condition, Keeper, Program
+from foldline.cli.stack.keeper import Begin, Condition, Keeper, Program
 from foldline.cli.stack.logfile import LogFile
 
 Changed = Callable[[list[Condition], Condition], None]
@@ -23,9 +23,12 @@ class Supervisor:
         self._changed = changed
         self._stages: list[list[Keeper]] = []
 
-    def start(self, programs: Sequence[Program]) -> None:
-        """Start one stage; its programs run side by side and end side by side."""
-        stage = [Keeper(one, LogFile(self._home.log(one.name)), self._tell) for one in programs]
+    def start(self, programs: Sequence[Program], begin: Begin | None = None) -> None:
+        """Start one stage; its programs run side by side and end side by side.
+
+        `begin` is how their first processes start, where it can.
+        """
+        stage = [Keeper(one, LogFile(self._home.log(one.name)), self._tell, begin) for one in programs]
         self._stages.append(stage)
         for keeper in stage:
             self._tasks.create_task(keeper.run(), name=f"keep {keeper.program.name}")
