@@ -7,6 +7,7 @@ plain   foldline.ack.<session>                    ReportAck
 plain   foldline.report.<partition>               Report, to the scheduler that owns the partition
 plain   foldline.poke.<partition>                 a run of the partition changed: reload it (body: run id)
 plain   foldline.heartbeat                        Heartbeat of every executor
+plain   foldline.roll_call                        a scheduler listens from now on: executors, be heard (empty)
 plain   foldline.partitions                       a scheduler gave partitions up: others may take them (empty)
 plain   foldline.log.<run>.<attempt>.<step>       LogChunk
 kept    foldline.event.<workspace>.<category>.<type>   CloudEvents 1.0, structured JSON (stream EVENTS)
@@ -18,6 +19,7 @@ from __future__ import annotations
 from foldline.domain.errors import FoldlineError, Kind
 
 HEARTBEAT = "foldline.heartbeat"
+ROLL_CALL = "foldline.roll_call"
 PARTITIONS = "foldline.partitions"
 EVENTS = "foldline.event.>"
 PARKED = "foldline.parked.>"

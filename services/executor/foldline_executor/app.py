@@ -132,6 +132,7 @@ async def _work(
     subscriptions.append(await bus.subscribe(subjects.work(place.session), attempts.on_work))
     subscriptions.append(await bus.subscribe(subjects.stop(place.session), attempts.on_stop))
     subscriptions.append(await bus.subscribe(subjects.drain(place.session), heart.on_drain))
+    subscriptions.append(await bus.subscribe(subjects.ROLL_CALL, heart.on_roll_call))
     bus.on_reconnect(reports.repeat_all)
     tasks.create_task(loops.every(REPEAT_SECONDS / 2, reports.repeat, name="reports", until=ended))
     tasks.create_task(loops.every(KEEP_LOGS_SECONDS, attempts.keep_logs, name="logs", until=ended))

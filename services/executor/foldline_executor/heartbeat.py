@@ -60,6 +60,10 @@ class Heart:
         """Handler of Drain."""
         self.drain(undo=work.decode(Drain, message.body).undo)
 
+    async def on_roll_call(self, _: Message) -> None:
+        """A new scheduler knows nobody yet, and need not wait for the next second."""
+        self._attempts.changed.set()
+
     async def settle(self, seconds: float) -> None:
         """Until it has been draining for so long that no order can be on its way any more."""
         await asyncio.sleep(max(0.0, self._draining_since + seconds - time.monotonic()))

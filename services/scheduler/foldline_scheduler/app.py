@@ -130,4 +130,5 @@ async def _subscribe(bus: Bus, owner: Owner, listener: Listener, leases: Leases)
         subscriptions.append(await bus.subscribe(subjects.report(partition), listener.on_report))
         subscriptions.append(await bus.subscribe(subjects.poke(partition), owner.on_poke))
     subscriptions.append(await bus.subscribe(subjects.PARTITIONS, leases.on_told))
+    await bus.publish(subjects.ROLL_CALL, b"")
     return subscriptions

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from tests.integration.executor.installation import Site, executor, inputs, limits
 from tests.waiting import until
 
+from foldline.bus import subjects
 from foldline.chassis.amounts import ByteAmount
 from foldline.domain.spec import Resources
 from foldline.domain.work import AttemptKey, Claim, Heartbeat
+from foldline_executor import heartbeat
 from foldline_scheduler.executors import Executors
 from foldline_scheduler.sizes import Size
 
@@ -31,6 +34,17 @@ async def test_a_heartbeat_says_what_the_executor_has(here: Site) -> None:
     assert (beat.slots, beat.cpu, beat.memory_bytes, beat.gpu) == (2, 3.5, 16 * GIB, 2)
     assert beat.backends == ("process",)
     assert (beat.flavors, beat.labels) == (("small", "large"), {"zone": "a"})
+
+
+async def test_a_scheduler_that_calls_the_roll_hears_it_at_once(
+    here: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 3600.0)
+    async with executor(here) as scheduler:
+        scheduler.beats.clear()
+        await scheduler.bus.publish(subjects.ROLL_CALL, b"")
+
+        await until(lambda: scheduler.session)
 
 
 async def test_a_running_attempt_is_claimed_with_what_it_takes(here: Site, tmp_path: Path) -> None:

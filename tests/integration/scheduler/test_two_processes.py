@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -16,6 +17,8 @@ from tests.integration.scheduler.starters import said, told, until_told
 from tests.unit.domain.graphs import function, output
 from tests.waiting import until
 
+from foldline.bus import subjects
+from foldline.bus.port import Message
 from foldline.domain.schedule_events import ScheduleSettings, Times
 from foldline.domain.spec import Graph, Step, Wait
 from foldline.eventstore import chain
@@ -91,6 +94,21 @@ async def finish(two: Two, run_id: str, by: Scheduler) -> None:
     await by.client.waits.approve(run_id, "ask", True)
     await until(ended, timeout=60)
     assert once(await history(two.platform, run_id))
+
+
+async def test_one_that_begins_calls_the_roll(database: str, nats_server: str, tmp_path: Path) -> None:
+    called = asyncio.Event()
+
+    async def hear(_: Message) -> None:
+        called.set()
+
+    async with AsyncExitStack() as stack:
+        platform = await stack.enter_async_context(opened(database, nats_server, tmp_path))
+        address = await stack.enter_async_context(registry(GRAPH))
+        await platform.bus.subscribe(subjects.ROLL_CALL, hear)
+        await stack.enter_async_context(scheduler(database, nats_server, address, tmp_path, {}))
+
+        await asyncio.wait_for(called.wait(), 10)
 
 
 async def test_runs_answers_and_forks_go_through_whichever_scheduler_is_asked(two: Two) -> None:
