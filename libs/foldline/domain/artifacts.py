@@ -1,4 +1,4 @@
-"""Artifacts as facts: what was stored, never the bytes."""
+"""Artifacts as facts: what was stored, and the bytes only of small JSON values."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def inline(value: Json) -> Artifact:
-    """A JSON value that the platform itself came by, as an artifact: its bytes are in the event alone."""
+    """A JSON value as an artifact: its bytes are in the event alone (ADR 15)."""
     content = msgspec.json.encode(value)
     kind = type_of_value(value)
     return Artifact(
@@ -44,3 +44,11 @@ def inline(value: Json) -> Artifact:
         size_bytes=len(content),
         value=value,
     )
+
+
+def content_of(artifact: Artifact) -> bytes | None:
+    """The bytes of a value that travels in the event, where they are exactly what the digest names."""
+    if artifact.value is UNSET:
+        return None
+    content = msgspec.json.encode(artifact.value)
+    return content if digest(content) == artifact.digest else None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import UNSET
 
 from foldline.artifacts.port import ArtifactError, ArtifactStore
-from foldline.domain.artifacts import Artifact
+from foldline.domain.artifacts import Artifact, inline
 from foldline.domain.errors import FoldlineError, Kind
 from foldline.domain.failures import Failure
 from foldline.domain.spec import Command
@@ -19,6 +19,9 @@ from foldline.execution.notes import NOTE, Notes
 from foldline.runtime.failures import is_disk_full
 from foldline.runtime.jobs import DEFAULT_GRACE_SECONDS, Facts, Job, Limits, Line, Outcome, Product, Program
 from foldline.runtime.port import Backend, OnLines, OnStarted
+
+INLINED_BYTES = 512 * 1024
+"""Of an attempt's small values together; the largest beyond it are stored, so that its report stays small."""
 
 PREVIEW_BYTES = 64 * 1024
 """No preview is larger; codecs stay well below."""
@@ -115,9 +118,13 @@ class Carrier:
         return outcome, notes
 
     async def result(self, outcome: Outcome, notes: Notes) -> Result:
-        """With the outputs stored. Raises ArtifactError, OSError."""
+        """With the outputs stored, or small values as they are. Raises ArtifactError, OSError."""
         failure = outcome.failure
-        outputs = {name: await self.stored(product) for name, product in outcome.outputs.items()}
+        large = _too_many(outcome.outputs)
+        outputs = {
+            name: await self.stored(product, is_small=name not in large)
+            for name, product in outcome.outputs.items()
+        }
         return Result(
             outputs=outputs,
             reads=outcome.reads,
@@ -130,13 +137,13 @@ class Carrier:
             checkpoint=notes.checkpoint,
         )
 
-    async def stored(self, product: Product) -> Artifact:
-        """Raises ArtifactError, OSError."""
-        value: object = UNSET
+    async def stored(self, product: Product, *, is_small: bool = True) -> Artifact:
+        """A small value's bytes are in the event alone (ADR 15). Raises ArtifactError, OSError."""
+        if product.text is not None and is_small:
+            return msgspec.structs.replace(inline(msgspec.json.decode(product.text)), type=product.type)
         if product.text is not None:
             content = product.text.encode()
             digest, size = await self._store.put_bytes(content), len(content)
-            value = msgspec.json.decode(content)
         else:
             assert product.file is not None
             digest, size = await self._store.put_file(product.file, take=True)
@@ -145,7 +152,6 @@ class Carrier:
             type=product.type,
             encoding=product.encoding,
             size_bytes=size,
-            value=value,
             summary=product.summary,
             filename=product.filename,
             preview=await self._previewed(product),
@@ -155,6 +161,18 @@ class Carrier:
         """The digest of its preview; what is too large to be one is dropped."""
         content = msgspec.json.encode(product.preview) if product.preview else b""
         return await self._store.put_bytes(content) if 0 < len(content) <= PREVIEW_BYTES else ""
+
+
+def _too_many(products: Mapping[str, Product]) -> frozenset[str]:
+    """The largest of the small values, where all together are too much for one message."""
+    sizes = {name: len(one.text.encode()) for name, one in products.items() if one.text is not None}
+    excess = sum(sizes.values()) - INLINED_BYTES
+    found = set()
+    for name in reversed(sorted(sizes, key=sizes.__getitem__)):  # noqa: C413 - of equals the last
+        if excess > 0:
+            found.add(name)
+            excess -= sizes[name]
+    return frozenset(found)
 
 
 def _program(command: Command) -> Program:

@@ -12,11 +12,9 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 import structlog
-from msgspec import UNSET
 
 from foldline.artifacts.port import ArtifactError
 from foldline.bus.port import Message, Poison
-from foldline.domain.artifacts import Artifact
 from foldline.domain.errors import FoldlineError
 from foldline.domain.failures import Failure
 from foldline.domain.work import AttemptKey, Claim, Report, StopAttempt, Work
@@ -35,9 +33,6 @@ from foldline_executor.settings import VERSION
 
 START_REPORT_SECONDS = 0.025
 """Attempts that end sooner are not reported as started by themselves."""
-
-INLINED_BYTES = 512 * 1024
-"""All values that travel inside one report, together."""
 
 LATE_COPIES = 1
 """Orders for an attempt that has ended may still be on their way; more than so many are no accident."""
@@ -395,9 +390,8 @@ class Attempts:
         failure = result.failure
         if failure is not None and failure.kind == "stopped" and live.verdict is _LEFT:
             failure = _LEFT
-        outputs = _within_limit(result.outputs)
-        if failure is not result.failure or outputs is not result.outputs:
-            result = msgspec.structs.replace(result, failure=failure, outputs=outputs)
+        if failure is not result.failure:
+            result = msgspec.structs.replace(result, failure=failure)
         report = carrier.ended(live.work.key, self._session, result, live.log.lines)
         return report if live.after is None else msgspec.structs.replace(report, after=live.after)
 
@@ -409,15 +403,3 @@ class Attempts:
 
 def _claim(work: Work) -> Claim:
     return Claim(workspace=work.workspace, workflow=work.workflow, resources=work.resources, ranks=work.ranks)
-
-
-def _within_limit(outputs: dict[str, Artifact]) -> dict[str, Artifact]:
-    """Many inlined values together may be too much for one message; the largest go by digest alone."""
-    if sum(artifact.size_bytes for artifact in outputs.values()) <= INLINED_BYTES:
-        return outputs
-    room = INLINED_BYTES
-    kept: dict[str, Artifact] = {}
-    for name, artifact in sorted(outputs.items(), key=lambda item: item[1].size_bytes):
-        room -= artifact.size_bytes if artifact.value is not UNSET else 0
-        kept[name] = artifact if room >= 0 else msgspec.structs.replace(artifact, value=UNSET)
-    return {name: kept[name] for name in outputs}

@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 
 import msgspec
-from msgspec import UNSET
 
 from foldline.api.event.v1.artifact_pb2 import Artifact as ArtifactMessage
 from foldline.api.recorder.v1.recorder_service_pb2 import ReadArtifactResponse
@@ -16,9 +15,8 @@ from foldline.artifacts.port import (
     ArtifactMissingError,
     ArtifactStore,
 )
-from foldline.domain.artifacts import Artifact
+from foldline.domain.artifacts import Artifact, content_of
 from foldline.domain.errors import FoldlineError, Kind
-from foldline.domain.releases import digest
 from foldline.domain.spec import Json
 from foldline.wire import messages
 from foldline_recorder.records import Record
@@ -46,9 +44,9 @@ def output_of(record: Record, step: str, output: str) -> Artifact:
 async def read(store: ArtifactStore, artifact: Artifact) -> AsyncGenerator[ReadArtifactResponse, None]:
     """What it is, then its bytes. A content that is not what the digest names ends with an error.
 
-    Of what the platform itself came by (answers, short lists) the bytes are in the event alone.
+    Of small values and short lists the bytes are in the event alone.
     """
-    inline = _inline(artifact)
+    inline = content_of(artifact)
     with translated():
         if inline is None and not await store.exists(artifact.digest):
             raise ArtifactMissingError(artifact.digest, f"{artifact.digest} is not in the artifact store")
@@ -82,14 +80,6 @@ async def preview(store: ArtifactStore, artifact: Artifact) -> dict[str, Json]:
 def _no_preview(artifact: Artifact, why: str) -> FoldlineError:
     message = f"the preview {artifact.preview} of {artifact.digest} cannot be shown: {why}"
     return FoldlineError(Kind.INTERNAL, "PREVIEW_UNREADABLE", message)
-
-
-def _inline(artifact: Artifact) -> bytes | None:
-    """The bytes of a value that travels in the event, where they are exactly what the digest names."""
-    if artifact.value is UNSET:
-        return None
-    content = msgspec.json.encode(artifact.value)
-    return content if digest(content) == artifact.digest else None
 
 
 async def _pieces(store: ArtifactStore, digest: str) -> AsyncIterator[bytes]:

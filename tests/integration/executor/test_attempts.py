@@ -14,6 +14,7 @@ from tests.integration.executor.installation import Site, executor, inputs, limi
 from tests.integration.executor.pids import all_gone, is_alive, pids_in
 from tests.waiting import until
 
+from foldline.domain.artifacts import content_of
 from foldline.domain.spec import Output
 from foldline.domain.work import Input
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("only_our_kills")
 MEGABYTE = 1024 * 1024
 
 
-async def test_a_step_gets_its_inputs_and_its_output_is_kept_and_inlined(here: Site) -> None:
+async def test_a_step_gets_its_inputs_and_its_small_output_is_in_the_report_alone(here: Site) -> None:
     async with executor(here) as scheduler:
         work = here.work("add", inputs=inputs(a=1, b=2))
         await scheduler.order(work)
@@ -31,7 +32,8 @@ async def test_a_step_gets_its_inputs_and_its_output_is_kept_and_inlined(here: S
     assert scheduler.kinds(work)[-1] == "succeeded"
     artifact = report.outputs["output"]
     assert (artifact.type, artifact.encoding, artifact.value, artifact.size_bytes) == ("int", "json", 3, 1)
-    assert await here.store.read(artifact.digest) == b"3"
+    assert content_of(artifact) == b"3"
+    assert not await here.store.exists(artifact.digest)
     assert report.max_rss_bytes > MEGABYTE
     assert report.seconds > 0
 

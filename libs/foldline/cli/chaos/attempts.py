@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from msgspec import UNSET
-
 from foldline.cli.chaos.finding import Finding
 from foldline.domain import run_events as ev
+from foldline.domain.artifacts import content_of
 from foldline.domain.failures import INFRASTRUCTURE_KINDS
 
 Holds = Callable[[str], bool]
@@ -97,9 +96,7 @@ def check_outputs(run_id: str, history: Sequence[ev.RunEvent], holds: Holds) -> 
         for name, artifact in event.outputs.items():
             if owners.setdefault((event.step, name), event.attempt) != event.attempt:
                 yield Finding(run_id, "COMMITTED_TWICE", f"{event.step}.{name}")
-            # A short list of what a map gave is whole in the event, and nowhere else.
-            is_whole = artifact.type == "list" and artifact.value is not UNSET
-            if not is_whole and not holds(artifact.digest):
+            if content_of(artifact) is None and not holds(artifact.digest):
                 problem = f"{event.step}.{name} of attempt {event.attempt} is {artifact.digest}"
                 yield Finding(run_id, "NOT_IN_STORE", problem)
 
