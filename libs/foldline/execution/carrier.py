@@ -129,7 +129,7 @@ class Carrier:
             outputs=outputs,
             reads=outcome.reads,
             failure=None if failure is None else msgspec.convert(failure, Failure, from_attributes=True),
-            seconds=outcome.seconds,
+            seconds=round(outcome.seconds, 6),  # a clock knows no more
             max_rss_bytes=outcome.max_rss_bytes,
             metrics=notes.metrics,
             fraction=notes.fraction,

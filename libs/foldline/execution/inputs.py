@@ -45,9 +45,9 @@ class Inputs:
 
     async def _one(self, artifact: Artifact) -> Given:
         if artifact.value is not UNSET:
-            # The encoding of a JSON value says nothing; of a list it says how to read it.
-            encoding = artifact.encoding if artifact.encoding in LISTS else ""
-            return Given(value=artifact.value, encoding=encoding, digest=artifact.digest)
+            if artifact.encoding in LISTS:
+                return Given(value=artifact.value, encoding=artifact.encoding, digest=artifact.digest)
+            return Given(value=artifact.value)  # what is in the event is not read anywhere
         file = self._local_path(artifact.digest) or await self._fetch(artifact.digest)
         return Given(
             file=str(file),

@@ -334,7 +334,7 @@ class AttemptSucceeded(google.protobuf.message.Message):
     def outputs(self) -> google.protobuf.internal.containers.MessageMap[builtins.str, foldline.api.event.v1.artifact_pb2.Artifact]: ...
     @property
     def reads(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Digests of the artifacts that the attempt read."""
+        """Digests of the artifacts that the attempt read; what travels in events is not among them."""
 
     @property
     def metrics(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.float]:
