@@ -42,7 +42,11 @@ class Follower:
         self.seen: list[Recorded] = []
         self.batches = 0
         following = store.follow(
-            after=after, types=types, limit=limit, gather_seconds=gather_seconds, urgent=urgent
+            after=after,
+            types=types,
+            limit=limit,
+            gather_seconds=gather_seconds,
+            urgent=lambda: frozenset(urgent),
         )
         self._task = asyncio.create_task(self._run(following, limit))
 

@@ -30,6 +30,9 @@ Translate = Callable[[Exception], status_pb2.Status | None]
 STATUS_DETAILS = "grpc-status-details-bin"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _INTERNAL: int = grpc.StatusCode.INTERNAL.value[0]
+SLOW_SECONDS = 1.0
+"""What was answered well, and sooner, is counted and not logged: a line costs as much as a small answer."""
+
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _QUIET = ("/grpc.health.", "/grpc.reflection.")
 
@@ -145,5 +148,6 @@ def _code_of(context: Context) -> grpc.StatusCode:
 
 def _record(method: str, code: grpc.StatusCode, seconds: float) -> None:
     _seconds.labels(method, code.name).observe(seconds)
-    write = log.debug if method.startswith(_QUIET) else log.info
+    is_usual = code is grpc.StatusCode.OK and seconds < SLOW_SECONDS
+    write = log.debug if is_usual or method.startswith(_QUIET) else log.info
     write("rpc_answered", code=code.name, seconds=round(seconds, 6))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import UTC
 
 from foldline.eventstore import limits
@@ -85,7 +85,7 @@ class MemoryEventStore:
         types: Collection[str] | None = None,
         limit: int = 500,
         gather_seconds: float = 0.0,
-        urgent: Collection[str] = (),
+        urgent: Callable[[], frozenset[str]] = frozenset,
     ) -> AsyncIterator[list[Recorded]]:
         position = after
         while True:
@@ -94,13 +94,13 @@ class MemoryEventStore:
                 position = batch[-1].position
                 yield batch
                 if len(batch) < limit:
-                    await self._gather(gather_seconds, urgent)
+                    await self._gather(gather_seconds, urgent())
                 continue
             seen = len(self._all)
             async with self._grown:
                 await self._grown.wait_for(lambda seen=seen: len(self._all) > seen)  # type: ignore[misc]
 
-    async def _gather(self, seconds: float, urgent: Collection[str]) -> None:
+    async def _gather(self, seconds: float, urgent: frozenset[str]) -> None:
         seen = len(self._all)
         try:
             async with asyncio.timeout(seconds), self._grown:

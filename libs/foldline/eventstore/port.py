@@ -12,7 +12,7 @@ The promises, held by `tests/conformance/event_store.py` on every adapter:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -142,13 +142,13 @@ class EventStore(Protocol):
         types: Collection[str] | None = None,
         limit: int = 500,
         gather_seconds: float = 0.0,
-        urgent: Collection[str] = (),
+        urgent: Callable[[], frozenset[str]] = frozenset,
     ) -> AsyncIterator[list[Recorded]]:
         """Endless batches (never empty) of what `read_all` would give, as it becomes visible.
 
         After a batch that was not full the next one is not looked for before `gather_seconds`, so that a
         reader of many small commits has fewer and larger batches. What comes after a silence comes at once.
-        An event of the `urgent` types ends the gathering.
+        An event of the `urgent` types, which are asked for each time, ends the gathering.
 
         Survives losses of the connection; ends when the consumer closes the iterator.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
 from typing import Self
@@ -113,14 +113,14 @@ class PostgresEventStore:
         types: Collection[str] | None = None,
         limit: int = 500,
         gather_seconds: float = 0.0,
-        urgent: Collection[str] = (),
+        urgent: Callable[[], frozenset[str]] = frozenset,
     ) -> AsyncIterator[list[Recorded]]:
         self._listen()
         reader = KeptConnection(self._pool)
         self._readers.add(reader)
         try:
             wanted = None if types is None else frozenset(types)
-            async for events in self._follow(reader, after, wanted, limit, gather_seconds, frozenset(urgent)):
+            async for events in self._follow(reader, after, wanted, limit, gather_seconds, urgent):
                 yield events
         finally:
             self._readers.discard(reader)
@@ -147,7 +147,7 @@ class PostgresEventStore:
         types: frozenset[str] | None,
         limit: int,
         gather_seconds: float,
-        urgent: frozenset[str],
+        urgent: Callable[[], frozenset[str]],
     ) -> AsyncIterator[list[Recorded]]:
         position = after
         pause = _SHORTEST_POLL_SECONDS
@@ -167,7 +167,7 @@ class PostgresEventStore:
                 pause = _SHORTEST_POLL_SECONDS
                 yield page.events
                 if len(page.events) < limit:
-                    await self._bell.wait(rings, gather_seconds, urgent)
+                    await self._bell.wait(rings, gather_seconds, urgent())
             if len(page.events) == limit:
                 continue
             if page.held:

@@ -165,6 +165,8 @@ class Carrier:
 
 def _too_many(products: Mapping[str, Product]) -> frozenset[str]:
     """The largest of the small values, where all together are too much for one message."""
+    if len(products) < 2:  # one is small enough
+        return frozenset()
     sizes = {name: len(one.text.encode()) for name, one in products.items() if one.text is not None}
     excess = sum(sizes.values()) - INLINED_BYTES
     found = set()

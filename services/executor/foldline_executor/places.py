@@ -39,6 +39,9 @@ RESTING_SECONDS = 900.0
 DECLARED = 200
 """Texts of locks that are remembered."""
 
+LOOKED_SECONDS = 1.0
+"""So long what was there is taken to be there still: somebody would have to remove it by hand."""
+
 _BARE = Environment(python=f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
@@ -65,11 +68,17 @@ class _Kept:
         self._is_over = False
         self._closing: asyncio.Task[None] | None = None
         self._mark = str(python)
+        self._seen = 0.0
 
     @property
     def is_whole(self) -> bool:
         """Nobody has removed it by hand."""
-        return os.path.exists(self._mark)  # noqa: PTH110 - quicker
+        now = time.monotonic()
+        if now - self._seen < LOOKED_SECONDS:
+            return True
+        if is_there := os.path.exists(self._mark):  # noqa: PTH110 - quicker
+            self._seen = now
+        return is_there
 
     def take(self) -> None:
         self.users += 1
@@ -106,6 +115,8 @@ class Places:
         self._bundles = Shelf(home.bundles)
         self._artifacts = Shelf(home.artifacts)
         self._once = Once()
+        self._seen: dict[str, float] = {}
+        """Bundles, with when they were last seen to be there."""
         self._fetched = TRIM_AFTER_BYTES
 
     def stay(self, tell: Tell) -> Stay:
@@ -161,8 +172,12 @@ class Places:
 
     async def bundle(self, digest: str, held: Held, tell: Tell) -> Path:
         folder = _take(self._bundles, digest, held)
-        if not os.path.exists(folder):  # noqa: ASYNC240, PTH110 - quicker
-            await self._once.do(f"bundle {digest}", tell, lambda _: self._unpack(digest, folder))
+        now = time.monotonic()
+        if now - self._seen.get(digest, -LOOKED_SECONDS) >= LOOKED_SECONDS:
+            if not os.path.exists(folder):  # noqa: ASYNC240, PTH110 - quicker
+                await self._once.do(f"bundle {digest}", tell, lambda _: self._unpack(digest, folder))
+            self._seen = {one: at for one, at in self._seen.items() if now - at < LOOKED_SECONDS}
+            self._seen[digest] = now
         return folder
 
     async def _unpack(self, digest: str, folder: Path) -> None:

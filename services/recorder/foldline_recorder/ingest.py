@@ -57,12 +57,15 @@ class Ingest:
         position = await self._positions.load(checkpoints.RUNS)
         log.info("follow_started", follower=checkpoints.RUNS, position=str(position))
         async for batch in self._store.follow(
-            after=position, types=TYPES, limit=BATCH, gather_seconds=GATHER_SECONDS, urgent=ENDS
+            after=position, types=TYPES, limit=BATCH, gather_seconds=GATHER_SECONDS, urgent=self._urgent
         ):
             self._lag.begin(batch[0].time)
             await until_available(partial(self._take_in, batch), doing="ingest")
             self._lag.end()
             metrics.EVENTS.labels(checkpoints.RUNS).inc(len(batch))
+
+    def _urgent(self) -> frozenset[str]:
+        return ENDS if self._broadcast.watched() else frozenset()
 
     async def look_after_watchers(self) -> None:
         """While the follower is behind (it rebuilds, or cannot write), look the watched runs up."""
