@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Generic, TypeVar
@@ -26,7 +26,7 @@ from foldline_scheduler.owner import Owner
 from foldline_scheduler.schedules.starts import Starts
 from foldline_scheduler.schedules.stream import Evolve, Stream
 from foldline_scheduler.schedules.streams import actor_of
-from foldline_scheduler.schedules.views import Views
+from foldline_scheduler.schedules.views import EndedRun, Views
 
 log = logs.logger()
 
@@ -81,9 +81,10 @@ class Driver(ABC, Generic[S]):
         self._stop = stop
         self._gate = asyncio.Semaphore(AT_ONCE)
 
-    async def follow(self) -> None:
-        """Take over what became ours, let go what is not, see what others wrote. Called every second."""
-        await self._views.catch_up()
+    async def follow(self, ended: Iterable[EndedRun]) -> None:
+        """Take over what became ours, let go what is not, see what others wrote, and which runs have ended.
+        Called every second, with views that have caught up.
+        """
         streams = await self._views.of(self.category, self._owner.partitions)
         for name in [name for name in self.held if name not in streams or not self._owner.owns(name)]:
             await self.let_go(self.held.pop(name))
@@ -94,7 +95,7 @@ class Driver(ABC, Generic[S]):
                 self.touch(held)
             elif held.stream.version < version:
                 self.touch(held)
-        for run in await self._views.ended(self._owner.partitions):
+        for run in ended:
             held = self.held.get(run.stream)
             if held is not None:
                 held.ends[run.run_id] = run.status

@@ -47,7 +47,8 @@ class Parts:
         tasks: asyncio.TaskGroup,
         stop: asyncio.Event,
     ) -> None:
-        views = Views(pool, store)
+        views = self._views = Views(pool, store)
+        self._owner = owner
         starts = Starts(handlers, store, key, clock)
         self._stop = stop
         self._tasks = tasks
@@ -74,8 +75,7 @@ class Parts:
     async def running(self) -> AsyncIterator[None]:
         """Drive until the process stops."""
         for name, seconds, fn in (
-            ("schedules", FOLLOW_SECONDS, self.schedules.follow),
-            ("triggers", FOLLOW_SECONDS, self.triggers.follow),
+            ("schedules_and_triggers", FOLLOW_SECONDS, self._follow),
             ("schedule_times", TICK_SECONDS, self.schedules.tick),
             ("ignored_events", FLUSH_SECONDS, self.triggers.flush),
         ):
@@ -84,3 +84,12 @@ class Parts:
             yield
         finally:
             await self.triggers.close()
+
+    async def _follow(self) -> None:
+        """What both have to know is asked once. Neither waits for the other to be well."""
+        await self._views.catch_up()
+        ended = await self._views.ended(self._owner.partitions)
+        following = (self.schedules.follow(ended), self.triggers.follow(ended))
+        for problem in await asyncio.gather(*following, return_exceptions=True):
+            if problem is not None:
+                raise problem
