@@ -21,6 +21,9 @@ from foldline.runtime.watch import disk_exceeded
 _LAST_LINES_SECONDS = 5.0
 """How long a pipe may stay open after its step and all that is known to come from it are dead."""
 
+_LAST_STEPS_SECONDS = 2.0
+"""How long a process may take to its end after it has said its last word."""
+
 _MOST_PROCESSES = 5
 """That may be killed one after the other before they have heard of the attempt."""
 
@@ -155,6 +158,9 @@ class Attempt:
                 await self._see_off(process, parent)
 
     async def _see_off(self, process: StepProcess, parent: WarmParent) -> None:
+        if not process.has_ended and process.has_said_all and not self.is_condemned:
+            parent.see_off(process, _LAST_STEPS_SECONDS)
+            return
         if not process.has_ended:
             await parent.signal(process, signal.SIGKILL)
             await asyncio.wait({process.ended}, timeout=_LAST_LINES_SECONDS)

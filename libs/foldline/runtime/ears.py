@@ -46,11 +46,11 @@ class Ear:
 class Ears:
     """For one attempt after the other. The descriptors stay the caller's."""
 
-    def __init__(self, fds: Sequence[int], on_error: Callable[[], None]) -> None:
-        """`fds` are the reading ends for STREAMS; they do not block. `on_error` is called when the listener
-        has raised what is in `error` then."""
+    def __init__(self, fds: Sequence[int], on_news: Callable[[], None]) -> None:
+        """`fds` are the reading ends for STREAMS; they do not block. `on_news` is called when all of them
+        have ended, and when the listener has raised what is in `error` then."""
         self.error: BaseException | None = None
-        self._on_error = on_error
+        self._on_news = on_news
         self._open = {fd: Ear(stream, fd) for stream, fd in zip(STREAMS, fds, strict=True)}
         self._ready = select.poll()
         for fd in fds:
@@ -63,6 +63,11 @@ class Ears:
         self._heard = time.monotonic()
         self._is_listening = False
         self._is_busy = False
+
+    @property
+    def is_open(self) -> bool:
+        """Has anybody one of the pipes?"""
+        return bool(self._open)
 
     @property
     def heard(self) -> float:
@@ -127,7 +132,7 @@ class Ears:
                     await self._read(ear)
         except BaseException as error:  # noqa: BLE001 - it is raised to whoever runs the attempt
             self.error = error
-            self._on_error()
+            self._on_news()
         finally:
             self._task = None
             if self.error is not None or not self._open:
@@ -136,6 +141,8 @@ class Ears:
     def _tell_end(self) -> None:
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
+        if not self._open:
+            self._on_news()
 
     async def _read(self, ear: Ear) -> None:
         lines = self._hear(ear)

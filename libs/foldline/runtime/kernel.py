@@ -55,6 +55,11 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def peak_bytes_of_children() -> int:
+    """The same of those that it has waited for."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+
+
 def forget_peak() -> None:
     """The peak of this process's memory counts from now on. Nothing where the kernel has no such thing."""
     try:

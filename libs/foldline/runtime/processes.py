@@ -79,9 +79,14 @@ class StepProcess:
             await self._next()
 
     async def until_ended(self) -> None:
-        """Raises what the listener has raised."""
-        while not self.has_ended:
+        """Or until a fresh attempt has said all that it ever will. Raises what the listener has raised."""
+        while not self.has_ended and not self.has_said_all:
             await self._next()
+
+    @property
+    def has_said_all(self) -> bool:
+        """The one attempt's result is here, and nobody has its pipes any more: the rest is the kernel's."""
+        return not (self.is_shared or self.ears.is_open) and bool(self.result())
 
     def result(self) -> dict[str, Any]:
         """What it sent; nothing where it did not come to the end of the attempt."""

@@ -64,6 +64,7 @@ class WarmParent:
         self._processes: dict[int, StepProcess] = {}
         self._spares: collections.deque[StepProcess] = collections.deque()
         """Forked and settled, and given nothing yet."""
+        self._killing: set[asyncio.Task[None]] = set()
         self._workers: list[StepProcess] = []
         """Wait for their next shared attempt."""
         self._takers: collections.deque[asyncio.Future[StepProcess | Ended]] = collections.deque()
@@ -110,6 +111,21 @@ class WarmParent:
             process.close()
         else:
             self._workers.append(process)
+
+    def see_off(self, process: StepProcess, patience: float) -> None:
+        """It is ending by itself; it is killed if that takes longer than so many seconds."""
+        kill = asyncio.get_running_loop().call_later(patience, self._kill, process)
+
+        def close(_: asyncio.Future[Ended]) -> None:
+            kill.cancel()
+            process.close()
+
+        process.ended.add_done_callback(close)
+
+    def _kill(self, process: StepProcess) -> None:
+        killing = asyncio.create_task(self.signal(process, signal.SIGKILL), name="kill a straggler")
+        self._killing.add(killing)
+        killing.add_done_callback(self._killing.discard)
 
     async def signal(self, process: StepProcess, number: signal.Signals) -> None:
         """To the whole process group; nothing once it has ended."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
-from tests.integration.executor.pids import all_gone, pids_in
+from tests.integration.executor.pids import all_gone, is_alive, pids_in
 from tests.waiting import until
 
 from foldline.runtime.launcher import Given, Job, Launcher, Line, Outcome
@@ -59,7 +59,28 @@ CODE = """
 
     def give(value):
         return value
+
+
+    def linger():
+        print("done")
+        os._exit = lambda code: time.sleep(600)
+        return os.getpid()
+
+
+    def leave_a_writer():
+        if os.fork() == 0:
+            time.sleep(0.3)
+            print("after all", flush=True)
+            time.sleep(600)
+        return os.getpid()
 """
+
+
+MEGABYTE = 1024**2
+
+
+def _is(claim: bool) -> None:
+    assert claim
 
 
 class Bench:
@@ -215,6 +236,23 @@ async def test_threads_and_exit_handlers_of_a_step_end_as_in_any_program(bench: 
     await bench.run("at_exit")
 
     assert bench.lines == ["late", "bye"]
+
+
+async def test_an_attempt_is_over_with_its_last_word_and_not_with_its_process(bench: Bench) -> None:
+    outcome = await asyncio.wait_for(bench.run("linger"), 60)
+    pid = int(outcome.outputs["output"].text or "")
+
+    assert bench.lines == ["done"]
+    assert outcome.max_rss_bytes > MEGABYTE
+    assert is_alive(pid)
+    await until(lambda: _is(all_gone([pid])))
+
+
+async def test_a_process_whose_pipes_others_have_is_waited_for(bench: Bench) -> None:
+    outcome = await asyncio.wait_for(bench.run("leave_a_writer"), 60)
+
+    assert outcome.failure is None
+    assert "after all" in bench.lines
 
 
 async def test_an_input_of_any_size_reaches_the_step(bench: Bench) -> None:
