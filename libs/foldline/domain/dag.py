@@ -8,6 +8,7 @@ the graph of a map's child: the body once for each item.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -19,6 +20,9 @@ from foldline.domain.references import operands, references
 from foldline.domain.spec import Binding, Expression, Graph, Guard, Merge, MetricRef, OutputRef, Step
 
 __all__ = ["GraphError", "Plan", "Problem", "compile", "operands", "references", "replicate"]
+
+
+T = TypeVar("T")
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -38,6 +42,32 @@ class Plan(msgspec.Struct, frozen=True):
         return self.graph.steps[self.index[name]]
 
 
+class _Lately(Generic[T]):
+    """What was found out about a few graphs, by identity: runs of a release share its graph, and to compare
+    two would cost as much as to find out again. Graphs and answers never change.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[int, tuple[Graph, T]] = {}
+
+    def get(self, graph: Graph) -> T | None:
+        of, answer = self._found.get(id(graph), (None, None))
+        return answer if of is graph else None
+
+    def keep(self, graph: Graph, answer: T) -> T:
+        if len(graph.steps) <= _MOST_STEPS:
+            while len(self._found) >= _KEPT:
+                del self._found[next(iter(self._found))]
+            self._found[id(graph)] = (graph, answer)
+        return answer
+
+
+_KEPT = 64
+_MOST_STEPS = 500
+_keep_the_rules: _Lately[bool] = _Lately()
+_plans: _Lately[Plan] = _Lately()
+
+
 def compile(graph: Graph) -> Plan:  # noqa: A001  # the word of the field; always used as dag.compile
     """Check `graph` and the bodies in it, and lay out its plan. Raises GraphError with every problem."""
     check(graph)
@@ -46,15 +76,22 @@ def compile(graph: Graph) -> Plan:  # noqa: A001  # the word of the field; alway
 
 def check(graph: Graph) -> None:
     """Raises GraphError with every problem but for a cycle."""
+    if _keep_the_rules.get(graph):
+        return
     problems = list(checks.problems(graph))
     for step in graph.steps:
         problems += _body_problems(step)
     if problems:
         raise GraphError(tuple(problems))
+    _keep_the_rules.keep(graph, True)
 
 
 def lay_out(graph: Graph) -> Plan:
     """The plan of a graph that keeps the rules. Raises GraphError for a cycle, which only shows here."""
+    return _plans.get(graph) or _plans.keep(graph, _laid_out(graph))
+
+
+def _laid_out(graph: Graph) -> Plan:
     index = {step.name: place for place, step in enumerate(graph.steps)}
     needs = tuple(
         tuple(sorted({index[name] for name in _needed(step, graph, index)})) for step in graph.steps

@@ -155,3 +155,22 @@ def test_an_unknown_guard_is_named() -> None:
     )
 
     assert problems(graph(step)) == [("UNKNOWN_STEP", "step a")]
+
+
+def test_the_plan_of_a_graph_is_made_once() -> None:
+    one, equal = graph(function("a")), graph(function("a"))
+
+    assert dag.lay_out(one) is dag.lay_out(one)
+    assert dag.lay_out(equal) is not dag.lay_out(one)
+    assert dag.lay_out(equal).graph is equal
+
+
+def test_few_plans_are_kept_and_no_large_ones() -> None:
+    first, large = graph(function("a")), graph(*(function(f"a{number}") for number in range(501)))
+    plans = [dag.lay_out(first), dag.lay_out(large)]
+
+    others = [dag.lay_out(graph(function("a"))) for _ in range(64)]
+
+    assert dag.lay_out(first) is not plans[0]
+    assert dag.lay_out(large) is not plans[1]
+    assert dag.lay_out(others[-1].graph) is others[-1]
