@@ -67,6 +67,11 @@ CODE = """
         return os.getpid()
 
 
+    def close_its_output():
+        os.close(1)
+        return 1
+
+
     def leave_a_writer():
         if os.fork() == 0:
             time.sleep(0.3)
@@ -246,6 +251,11 @@ async def test_an_attempt_is_over_with_its_last_word_and_not_with_its_process(be
     assert outcome.max_rss_bytes > MEGABYTE
     assert is_alive(pid)
     await until(lambda: _is(all_gone([pid])))
+
+
+async def test_a_step_may_close_its_own_output(bench: Bench) -> None:
+    assert await bench.text("close_its_output") == "1"
+    assert bench.lines == []
 
 
 async def test_a_process_whose_pipes_others_have_is_waited_for(bench: Bench) -> None:
