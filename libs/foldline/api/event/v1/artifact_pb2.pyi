@@ -52,7 +52,7 @@ class Artifact(google.protobuf.message.Message):
     """
     @property
     def value(self) -> google.protobuf.struct_pb2.Value:
-        """The value itself where it is JSON of at most 64 KiB; absent otherwise."""
+        """The value itself where it is JSON of at most 64 KiB; its bytes are then here alone. Absent otherwise."""
 
     @property
     def summary(self) -> google.protobuf.struct_pb2.Struct:
