@@ -370,9 +370,8 @@ async def test_a_large_output_comes_as_a_file(bench: Bench, shared: bool) -> Non
 
 
 async def test_a_spare_that_is_killed_costs_no_attempt(bench: Bench) -> None:
-    await bench.value("pid")
-    await until(lambda: len(_spares()) == 1)
-    os.kill(_spares()[0], signal.SIGKILL)
+    (spare,) = await _spares_but(await bench.value("pid"))
+    os.kill(spare, signal.SIGKILL)
 
     assert await bench.value("pid")
 
@@ -383,8 +382,7 @@ async def test_who_is_killed_before_it_has_read_its_attempt_does_not_cost_it(
 ) -> None:
     worker = await bench.value("pid", shared=shared)
     if not shared:
-        await until(lambda: len(_spares()) == 1)
-        (worker,) = _spares()
+        (worker,) = await _spares_but(worker)
     os.kill(worker, signal.SIGSTOP)
     await until(lambda: is_stopped(worker))
     given = asyncio.Event()
@@ -404,9 +402,7 @@ async def test_spares_end_with_the_launcher(tmp_path: Path) -> None:
     async with Launcher(tmp_path / "launcher", environ={"PATH": "/usr/bin:/bin"}) as launcher:
         bench = Bench(tmp_path, launcher)
         worker = await bench.value("pid", shared=True)
-        await bench.value("pid")
-        await until(lambda: len(_spares()) == 2)
-        spares = _spares()
+        spares = await _spares_but(await bench.value("pid"), count=2)
 
     assert all_gone([worker, *spares])
 
@@ -469,6 +465,18 @@ async def test_a_daemon_ends_with_its_step(bench: Bench, tmp_path: Path, shared:
     (pid,) = await pids_in(tmp_path / "pid")
 
     await until(lambda: all_gone([pid]))
+
+
+async def _spares_but(ended: int, count: int = 1) -> list[int]:
+    """Once there are so many, and the process of the attempt that is over has gone."""
+
+    def found() -> list[int]:
+        spares = _spares()
+        assert len(spares) == count
+        assert ended not in spares
+        return spares
+
+    return await until(found)
 
 
 def _spares() -> list[int]:
