@@ -63,18 +63,20 @@ def unblock(world: World) -> None:
     (world.root / "bundle.zip").rename(bundle(world))
 
 
-async def fetching(world: World, one: Machine, run: RunCreated) -> None:
-    """The bundle is a pipe that gives nothing: a reader of it is an executor that fetches."""
+async def fetching(world: World, one: Machine, run: RunCreated) -> int:
+    """The bundle is a pipe that gives nothing: a reader of it is an executor that fetches.
 
-    def is_read() -> bool:
+    Returns the other end of the pipe: were it closed now, the executor would have read an empty bundle.
+    """
+
+    def other_end() -> int:
         try:
-            os.close(os.open(bundle(world), os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:
-            return False
-        return True
+            return os.open(bundle(world), os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            raise AssertionError("nobody reads the bundle") from error
 
     del one, run
-    await until(is_read, timeout=30)
+    return await until(other_end, timeout=30)
 
 
 async def building(world: World, one: Machine, run: RunCreated) -> None:
@@ -143,10 +145,12 @@ async def test_killed_while(world: World, point: str, tmp_path: Path) -> None:
     async with machine(world) as one:
         await world.is_ready(one)
         run = await world.start(at.make(tmp_path))
-        await at.reach(world, one, run)
+        held = await at.reach(world, one, run)
 
         await one.kill()
 
+        if isinstance(held, int):
+            os.close(held)
         at.clear(world)
         (tmp_path / "go").touch()
         assert_whole(world.site.artifacts)
