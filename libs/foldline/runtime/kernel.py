@@ -27,9 +27,9 @@ def die_with_parent(signal: int) -> None:
     _prctl(_SET_DEATH_SIGNAL, signal)
 
 
-def become_subreaper() -> None:
+def become_subreaper(*, willing: bool = True) -> None:
     """Orphans among this process's descendants become its own children, so that none gets away."""
-    _prctl(_SET_SUBREAPER, 1)
+    _prctl(_SET_SUBREAPER, int(willing))
 
 
 def forbid_inspection() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import json
 import os
@@ -62,8 +63,8 @@ def pid(supervisor: Supervisor) -> int:
 
 async def test_a_program_begins_as_if_it_had_been_executed(home: Home) -> None:
     async with supervise(home, ignore) as supervisor:
-        async with births.nursery(ENVIRONMENT) as nursery:
-            supervisor.start([patient(OWN="yes")], nursery.begin)
+        async with births.nursery(ENVIRONMENT) as begin:
+            supervisor.start([patient(OWN="yes")], begin)
             (first,) = await said(home)
         *shown, module = filter(None, psutil.Process(pid(supervisor)).cmdline())
 
@@ -79,8 +80,8 @@ async def test_a_program_begins_as_if_it_had_been_executed(home: Home) -> None:
 
 async def test_it_outlives_the_nursery_and_is_executed_when_it_starts_again(home: Home) -> None:
     async with supervise(home, ignore) as supervisor:
-        async with births.nursery(ENVIRONMENT) as nursery:
-            supervisor.start([patient()], nursery.begin)
+        async with births.nursery(ENVIRONMENT) as begin:
+            supervisor.start([patient()], begin)
             await said(home)
         born = pid(supervisor)
         assert is_alive(born)
@@ -94,20 +95,45 @@ async def test_it_outlives_the_nursery_and_is_executed_when_it_starts_again(home
 
 
 async def test_its_exit_code_is_told(home: Home) -> None:
-    async with supervise(home, ignore) as supervisor, births.nursery(ENVIRONMENT) as nursery:
-        supervisor.start([patient(ENDS="1")], nursery.begin)
+    async with supervise(home, ignore) as supervisor, births.nursery(ENVIRONMENT) as begin:
+        supervisor.start([patient(ENDS="1")], begin)
         await said(home)
 
-        await until(lambda: _is(supervisor.condition("patient").last_exit == "exit code 3"))
+        await until(lambda: supervisor.condition("patient").last_exit == "exit code 3")
 
 
 async def test_it_is_executed_where_the_nursery_does_not_come_up(home: Home) -> None:
     broken = {**ENVIRONMENT, "PYTHONHOME": "/nowhere"}
-    async with supervise(home, ignore) as supervisor, births.nursery(broken) as nursery:
-        supervisor.start([patient()], nursery.begin)
+    async with supervise(home, ignore) as supervisor, births.nursery(broken) as begin:
+        supervisor.start([patient()], begin)
         (first,) = await said(home)
 
     assert not first["loaded"]
+
+
+async def test_it_is_executed_where_python_knows_no_descriptors_of_processes(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+    async with supervise(home, ignore) as supervisor, births.nursery(ENVIRONMENT) as begin:
+        supervisor.start([patient()], begin)
+        (first,) = await said(home)
+
+    assert not first["loaded"]
+
+
+async def test_a_fork_whose_supervisor_is_another_one_by_now_ends(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with home.log("patient").open("wb") as output:
+        async with births.nursery(ENVIRONMENT) as begin:
+            assert begin is not None
+            with monkeypatch.context() as elsewhere:
+                elsewhere.setattr(os, "getpid", lambda: 1)
+                born = await asyncio.wait_for(begin(patient(), output.fileno()), 10)
+
+    assert born is None
+    assert home.log("patient").read_bytes() == b""
 
 
 def test_it_dies_with_a_killed_supervisor(home: Home) -> None:
@@ -122,8 +148,8 @@ def test_it_dies_with_a_killed_supervisor(home: Home) -> None:
         async def main():
             home = Home(Path({str(home.folder)!r}))
             async with supervise(home, lambda all, one: None) as supervisor:
-                async with births.nursery(ENVIRONMENT) as nursery:
-                    supervisor.start([patient()], nursery.begin)
+                async with births.nursery(ENVIRONMENT) as begin:
+                    supervisor.start([patient()], begin)
                     await said(home)
                 print(supervisor.condition("patient").pid, flush=True)
                 await asyncio.Event().wait()
@@ -157,7 +183,3 @@ def _loaded(*modules: str) -> set[str]:
     return {
         one for one in names.split() if one.startswith("foldline.") and not one.startswith("foldline.api")
     }
-
-
-def _is(claim: bool) -> None:
-    assert claim

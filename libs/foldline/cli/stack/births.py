@@ -16,9 +16,10 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from foldline.cli.stack.keeper import Program
-from foldline.cli.stack.leash import adopt, leash
+from foldline.cli.stack.keeper import Begin, Program
+from foldline.cli.stack.leash import leash
 from foldline.cli.stack.nursery import MOST_BYTES, Order
+from foldline.runtime import kernel
 
 NURSERY_SECONDS = 30.0  # it loads libraries before it answers
 
@@ -58,32 +59,36 @@ class Births:
         packet = msgspec.json.encode(order)
         if len(packet) > MOST_BYTES:
             return None
-        ours, theirs = socket.socketpair()
-        with ours:
-            ours.setblocking(False)
-            try:
-                async with self._lock, asyncio.timeout(NURSERY_SECONDS):
-                    with theirs:
-                        socket.send_fds(self._wire, [packet], [output, theirs.fileno()])
-                    return await self._answered(ours)
-            except OSError:  # also TimeoutError
-                return None
-
-    async def _answered(self, cord: socket.socket) -> Born | None:
-        loop = asyncio.get_running_loop()
-        if not (said := await loop.sock_recv(cord, 16)):
+        try:
+            async with self._lock, asyncio.timeout(NURSERY_SECONDS):
+                return await self._ask(packet, output)
+        except OSError:  # also TimeoutError
             return None
-        born = Born(int(said))
-        await loop.sock_sendall(cord, b".")
-        return born
+
+    async def _ask(self, packet: bytes, output: int) -> Born | None:
+        cord, theirs = socket.socketpair()
+        with cord:
+            cord.setblocking(False)
+            with theirs:
+                socket.send_fds(self._wire, [packet], [output, theirs.fileno()])
+            loop = asyncio.get_running_loop()
+            if not (said := await loop.sock_recv(cord, 16)):
+                return None
+            born = Born(int(said))
+            await loop.sock_sendall(cord, b".")
+            return born
 
 
 @asynccontextmanager
-async def nursery(env: Mapping[str, str]) -> AsyncIterator[Births]:
-    """A nursery that loads with this environment and ends with the block.
+async def nursery(env: Mapping[str, str]) -> AsyncIterator[Begin | None]:
+    """How programs begin in a nursery that loads with this environment and ends with the block; None where
+    its children could not be held.
 
     Its environment stays visible in /proc for what it bears, so nothing secret may be in it.
     """
+    if not _can_hold():
+        yield None
+        return
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours:
         ours.setblocking(False)
@@ -97,10 +102,19 @@ async def nursery(env: Mapping[str, str]) -> AsyncIterator[Births]:
                 start_new_session=True,
                 preexec_fn=leash(signal.SIGKILL),
             )
-        adopt(willing=True)
+        kernel.become_subreaper()
         try:
-            yield Births(ours)
+            yield Births(ours).begin
         finally:
             ours.close()
             await process.wait()
-            adopt(willing=False)
+            kernel.become_subreaper(willing=False)
+
+
+def _can_hold() -> bool:
+    """Not every Python was built with descriptors of processes, nor does every kernel have them."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True

@@ -142,12 +142,12 @@ class _Start(msgspec.Struct, frozen=True):
 async def _start(start: _Start) -> None:
     ports = _allot(start.options, start.home)
     # It loads while the servers start.
-    async with births.nursery(programs.nursery_environment()) as nursery:
+    async with births.nursery(programs.nursery_environment()) as begin:
         backing = await _start_servers(start, ports)
         await migrate.apply(backing.postgres, programs.owners())
         services = programs.service_programs(start.home, ports, backing)
         services = [programs.rewired(one, ports, start.options.wires.get(one.name, {})) for one in services]
-        start.supervisor.start(_patient(start.options, services), nursery.begin)
+        start.supervisor.start(_patient(start.options, services), begin)
         for service in programs.services():
             for name in programs.members(service, backing.replicas):
                 await _service_ready(start, name, ports[programs.admin_port(name)])

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 from collections.abc import Callable
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
-# Loaded here and not between fork and exec, where only the simplest calls are safe.
-_libc = ctypes.CDLL(None, use_errno=True)
+from foldline.runtime import kernel
 
 
 def leash(number: signal.Signals) -> Callable[[], None]:
@@ -19,13 +15,8 @@ def leash(number: signal.Signals) -> Callable[[], None]:
     return lambda: tie(number, parent)
 
 
-def tie(number: signal.Signals, parent: int) -> None:
+def tie(number: int, parent: int) -> None:
     """Get this signal when the parent, which has this pid, dies; end when it has died already."""
-    _libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+    kernel.die_with_parent(number)
     if os.getppid() != parent:  # died between fork and prctl
         os._exit(1)
-
-
-def adopt(*, willing: bool) -> None:
-    """Be the parent of what our descendants leave behind, or no longer (prctl(2))."""
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, int(willing), 0, 0, 0)

@@ -20,11 +20,11 @@ import gc
 import importlib
 import os
 import runpy
-import signal
 import socket
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -83,19 +83,20 @@ def main() -> None:
             return
         between = os.fork()
         if between == 0:
+            between = os.getpid()
             if os.fork() == 0:
-                _begin(msgspec.json.decode(packet, type=Order), *descriptors)
+                _begin(msgspec.json.decode(packet, type=Order), between, *descriptors)
             os._exit(0)
         for one in descriptors:
             os.close(one)
         os.waitpid(between, 0)
 
 
-def _begin(order: Order, output: int, cord: int) -> None:
-    """Become the program. Returns never."""
-    while os.getppid() != order.parent:  # the one between is about to end
-        time.sleep(0.0002)
-    tie(signal.Signals(order.orphan_signal), order.parent)
+def _begin(order: Order, between: int, output: int, cord: int) -> NoReturn:
+    """Become the program."""
+    while os.getppid() == between:
+        time.sleep(0.0002)  # it is about to end, and nobody tells its children
+    tie(order.orphan_signal, order.parent)
     with socket.socket(fileno=cord) as told:
         told.sendall(str(os.getpid()).encode())
         if not told.recv(1):
@@ -109,21 +110,18 @@ def _begin(order: Order, output: int, cord: int) -> None:
     os.close(output)
     os.environ.clear()  # noqa: TID251 - it is the program's environment from here on
     os.environ.update(order.env)  # noqa: TID251
-    _show_as(f"{sys.executable} -P -m {order.module}")
-    try:
-        runpy.run_module(order.module, run_name="__main__", alter_sys=True)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+    _show_as(sys.executable, "-P", "-m", order.module)
+    runpy.run_module(order.module, run_name="__main__", alter_sys=True)
+    sys.exit()
 
 
-def _show_as(command: str) -> None:
+def _show_as(*arguments: str) -> None:
     """What `ps` shows: the kernel reads a process' arguments from its own memory."""
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     start, end = (int(fields[number]) for number in (_START_OF_ARGUMENTS, _END_OF_ARGUMENTS))
     room = end - start - 1
     if 0 < room < 1 << 16:
-        ctypes.memmove(start, command.encode().replace(b" ", b"\0")[:room].ljust(room, b"\0"), room)
+        ctypes.memmove(start, os.fsencode("\0".join(arguments))[:room].ljust(room, b"\0"), room)
 
 
 if __name__ == "__main__":
