@@ -60,15 +60,18 @@ def earlier(declared: Graph, laws: Laws, selection: tuple[str, ...]) -> dict[str
     return {name: whole.steps[name] for name in left_out if whole.steps[name].status == "completed"}
 
 
-def reuse(step: str, means: StepMeans, *, is_list: bool) -> Reuse:
-    outputs = {name: _artifact(value, is_list=is_list) for name, value in means.outputs.items()}
+def reuse(step: str, means: StepMeans, contents: dict[str, bytes], *, is_list: bool) -> Reuse:
+    """Long lists are put among the contents of the store."""
+    outputs = {name: _artifact(value, contents, is_list=is_list) for name, value in means.outputs.items()}
     metrics = {} if means.metric is None else {"score": means.metric}
     return Reuse(run_id="earlier", step=step, attempt=1, outputs=outputs, metrics=metrics)
 
 
-def _artifact(value: object, *, is_list: bool) -> Artifact:
+def _artifact(value: object, contents: dict[str, bytes], *, is_list: bool) -> Artifact:
     if is_list and isinstance(value, list):
-        return stored([None if one is None else inline(one) for one in value]).artifact
+        found = stored([None if one is None else inline(one) for one in value])
+        contents[found.artifact.digest] = found.content
+        return found.artifact
     return inline(value)
 
 
@@ -81,14 +84,15 @@ def test_a_partial_run_ends_as_its_steps_mean(
     selection = selected(declared, choice) or ()
     means = earlier(declared, laws, selection) if takes_over and selection else {}
     maps = {step.name for step in declared.steps if step.kind == "map"}
-    given = {name: reuse(name, one, is_list=name in maps) for name, one in means.items()}
+    contents: dict[str, bytes] = {}
+    given = {name: reuse(name, one, contents, is_list=name in maps) for name, one in means.items()}
     try:
         require(declared, selection, given)
     except FoldlineError:
         return  # nobody can start it
 
     options = {"parameters": started(declared), "selection": selection, "given": given}
-    play = Play(declared, laws, luck, accidents=accidents, **options)
+    play = Play(declared, laws, luck, accidents=accidents, stored=contents, **options)
     play.play()
 
     compare(play, mean(declared, laws, {}, selection=selection, given=means))
