@@ -33,10 +33,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     artifact: Artifact | UnsetType = UNSET
 
 
-def inline(value: Json) -> Artifact:
-    """A JSON value as an artifact: its bytes are in the event alone (ADR 15)."""
+def inline(value: Json, type_: str = "") -> Artifact:
+    """A JSON value as an artifact, with its bytes in the event alone (ADR 15); of this type, or its own."""
     content = msgspec.json.encode(value)
-    kind = type_of_value(value)
+    kind = type_ or type_of_value(value)
     return Artifact(
         digest=digest(content),
         type="json" if kind == "any" else kind,

@@ -140,7 +140,7 @@ class Carrier:
     async def stored(self, product: Product, *, is_small: bool = True) -> Artifact:
         """A small value's bytes are in the event alone (ADR 15). Raises ArtifactError, OSError."""
         if product.text is not None and is_small:
-            return msgspec.structs.replace(inline(msgspec.json.decode(product.text)), type=product.type)
+            return inline(msgspec.json.decode(product.text), product.type)
         if product.text is not None:
             content = product.text.encode()
             digest, size = await self._store.put_bytes(content), len(content)

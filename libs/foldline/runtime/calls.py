@@ -87,8 +87,6 @@ def _arguments(order: dict[str, Any], function: Callable[..., Any], reads: list[
             reads += codecs.reads(given)
         else:  # as most are: nothing to decode
             value = fields["value"]
-            if "digest" in fields:
-                reads.append(fields["digest"])
         arguments[name] = _as_annotated(name, value, annotations.get(name))
     return arguments
 

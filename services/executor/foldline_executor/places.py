@@ -10,7 +10,6 @@ more than the settings allow.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -28,7 +27,7 @@ from foldline.environments import Environments, Tell
 from foldline_executor import bundles
 from foldline_executor.home import Home
 from foldline_executor.once import Once
-from foldline_executor.shelf import Shelf
+from foldline_executor.shelf import Shelf, Sight
 
 TRIM_AFTER_BYTES = 256 * 1024**2
 """Looking through all fetched files for every one of a list's thousands would take longer than fetching."""
@@ -38,9 +37,6 @@ RESTING_SECONDS = 900.0
 
 DECLARED = 200
 """Texts of locks that are remembered."""
-
-LOOKED_SECONDS = 1.0
-"""So long what was there is taken to be there still: somebody would have to remove it by hand."""
 
 _BARE = Environment(python=f"{sys.version_info.major}.{sys.version_info.minor}")
 
@@ -67,18 +63,12 @@ class _Kept:
         self._hold = hold
         self._is_over = False
         self._closing: asyncio.Task[None] | None = None
-        self._mark = str(python)
-        self._seen = 0.0
+        self._sight = Sight(python)
 
     @property
     def is_whole(self) -> bool:
         """Nobody has removed it by hand."""
-        now = time.monotonic()
-        if now - self._seen < LOOKED_SECONDS:
-            return True
-        if is_there := os.path.exists(self._mark):  # noqa: PTH110 - quicker
-            self._seen = now
-        return is_there
+        return self._sight.is_there()
 
     def take(self) -> None:
         self.users += 1
@@ -115,8 +105,6 @@ class Places:
         self._bundles = Shelf(home.bundles)
         self._artifacts = Shelf(home.artifacts)
         self._once = Once()
-        self._seen: dict[str, float] = {}
-        """Bundles, with when they were last seen to be there."""
         self._fetched = TRIM_AFTER_BYTES
 
     def stay(self, tell: Tell) -> Stay:
@@ -172,12 +160,8 @@ class Places:
 
     async def bundle(self, digest: str, held: Held, tell: Tell) -> Path:
         folder = _take(self._bundles, digest, held)
-        now = time.monotonic()
-        if now - self._seen.get(digest, -LOOKED_SECONDS) >= LOOKED_SECONDS:
-            if not os.path.exists(folder):  # noqa: ASYNC240, PTH110 - quicker
-                await self._once.do(f"bundle {digest}", tell, lambda _: self._unpack(digest, folder))
-            self._seen = {one: at for one, at in self._seen.items() if now - at < LOOKED_SECONDS}
-            self._seen[digest] = now
+        if not self._bundles.is_there(_name(digest)):
+            await self._once.do(f"bundle {digest}", tell, lambda _: self._unpack(digest, folder))
         return folder
 
     async def _unpack(self, digest: str, folder: Path) -> None:
@@ -244,7 +228,11 @@ class Stay:
 
 
 def _take(shelf: Shelf, digest: str, held: Held) -> Path:
-    name = digest.removeprefix("sha256:")
+    name = _name(digest)
     path = shelf.take(name)
     held.append(partial(shelf.give_back, name))
     return path
+
+
+def _name(digest: str) -> str:
+    return digest.removeprefix("sha256:")

@@ -21,11 +21,32 @@ NOTED_SECONDS = 10.0
 """So exact is the time of the last use: to note each one would cost more than to find what is wanted."""
 
 
+LOOKED_SECONDS = 1.0
+"""So long what was there is taken to be there still: somebody would have to remove it by hand."""
+
+
+class Sight:
+    """Whether there is something at a path, looked at once a second while there is."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self._seen = -LOOKED_SECONDS
+
+    def is_there(self) -> bool:
+        now = time.monotonic()
+        if now - self._seen < LOOKED_SECONDS:
+            return True
+        if is_there := os.path.exists(self._path):  # noqa: PTH110 - quicker
+            self._seen = now
+        return is_there
+
+
 class _Item:
     """One that was taken at some time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.sight = Sight(path)
         self.takers = 0
         self.noted = -NOTED_SECONDS
 
@@ -54,6 +75,10 @@ class Shelf:
             item.takers += 1
             item.note_use()
         return item.path
+
+    def is_there(self, name: str) -> bool:
+        """Of what was taken and not given back yet: is it whole, or still to be brought?"""
+        return self._items[name].sight.is_there()
 
     def give_back(self, name: str) -> None:
         with self._lock:

@@ -84,10 +84,6 @@ CODE = """
 MEGABYTE = 1024**2
 
 
-def _is(claim: bool) -> None:
-    assert claim
-
-
 class Bench:
     """A launcher, and modules to run."""
 
@@ -250,7 +246,7 @@ async def test_an_attempt_is_over_with_its_last_word_and_not_with_its_process(be
     assert bench.lines == ["done"]
     assert outcome.max_rss_bytes > MEGABYTE
     assert is_alive(pid)
-    await until(lambda: _is(all_gone([pid])))
+    await until(lambda: all_gone([pid]))
 
 
 async def test_a_step_may_close_its_own_output(bench: Bench) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from foldline.cli.stack.keeper import Program
+from foldline.cli.stack.keeper import Condition, Program
 
 PATIENT = "import signal; print('up', flush=True); signal.pause()"
 STUBBORN = """
@@ -30,6 +30,10 @@ def a_program(code: str, *, name: str = "one", grace_seconds: float = 5.0) -> Pr
         env={"PATH": "/usr/bin:/bin"},
         grace_seconds=grace_seconds,
     )
+
+
+def ignore(_all: list[Condition], _one: Condition) -> None:
+    """Nobody wants to hear how programs fare."""
 
 
 def is_alive(pid: int) -> bool:

@@ -15,24 +15,17 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.integration.stack.programs import is_alive
+from tests.integration.stack.programs import ignore, is_alive
 from tests.waiting import until, until_sync
 
 from foldline.cli.stack import births, nursery, programs
 from foldline.cli.stack.home import Home
-from foldline.cli.stack.keeper import Condition, Program
+from foldline.cli.stack.keeper import Program
 from foldline.cli.stack.supervisor import Supervisor, supervise
 
 ROOT = Path(__file__).parents[3]
 MODULE = "tests.integration.stack.patient"
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    made = Home(tmp_path / "home")
-    made.create()
-    return made
 
 
 def patient(**env: str) -> Program:
@@ -42,10 +35,6 @@ def patient(**env: str) -> Program:
         module=MODULE,
         env={"PYTHONPATH": str(ROOT), **env},
     )
-
-
-def ignore(_all: list[Condition], _one: Condition) -> None:
-    pass
 
 
 async def said(home: Home, *, times: int = 1) -> list[dict[str, Any]]:

@@ -14,24 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-from tests.integration.stack.programs import CRASHING, FORKING, PATIENT, STUBBORN, a_program, is_alive
+from tests.integration.stack.programs import CRASHING, FORKING, PATIENT, STUBBORN, a_program, ignore, is_alive
 from tests.waiting import until, until_sync
 
 from foldline.cli.stack.home import Home
 from foldline.cli.stack.keeper import Condition
 from foldline.cli.stack.supervisor import Supervisor, supervise
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    made = Home(tmp_path / "home")
-    made.create()
-    return made
-
-
-def ignore(_all: list[Condition], _one: Condition) -> None:
-    pass
 
 
 async def pid_of(supervisor: Supervisor, name: str, *, other_than: int = 0) -> int:
