@@ -323,7 +323,7 @@ class AttemptSucceeded(google.protobuf.message.Message):
     step: builtins.str
     attempt: builtins.int
     seconds: builtins.float
-    """Wall-clock seconds of the step's process, from fork to exit."""
+    """Wall-clock seconds of the step's process, from its order to its last word."""
     max_rss_bytes: builtins.int
     """Peak resident memory of the step's process."""
     log_lines: builtins.int
